@@ -1,0 +1,3 @@
+"""Lar: a self-hosted personal assistant and agent gateway."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""`python -m lar` is the `lar` command."""

@@ -1,0 +1,1 @@
+"""Commands for the operator. Imports nothing heavy until a command needs it."""

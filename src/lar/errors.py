@@ -1,0 +1,122 @@
+"""The error tree. Every message says what happened and what to do about it.
+
+LarError
+├── ConfigError            the configuration cannot be used
+├── StoreError             the database
+│   ├── SchemaTooNew       written by a newer Lar
+│   ├── DatabaseBusy       another process owns the file
+│   └── CommitFailed       the commit failed; nothing of the batch was kept
+├── EngineError            durable execution
+│   ├── Fenced             the job belongs to somebody else by now, or was cancelled
+│   └── OutcomeUnknown     an effect that must not be repeated was interrupted
+├── ToolError              a tool refuses or fails; its text goes to the model
+├── ThinkingError          a runtime cannot go on; `kind` says why
+│   └── LimitReached       a limit of the turn was reached
+├── ChannelError           a channel cannot do what was asked
+│   ├── SendLater          not now: `after` seconds
+│   ├── SendUncertain      no answer came: it may have arrived, or not
+│   ├── SendRefused        the vendor refuses this part for good
+│   ├── ChatGone           blocked, deleted or kicked: nothing can be sent there any more
+│   └── FileTooLarge       over the channel's limit
+└── MissingComponent       an optional part is not installed; names the command that installs it
+"""
+
+from typing import Literal
+
+
+class LarError(Exception):
+    """Base of every error Lar raises on purpose."""
+
+
+class ConfigError(LarError):
+    """The configuration cannot be used; the message names the key, the reason and the remedy."""
+
+
+class StoreError(LarError):
+    """The database cannot do what was asked."""
+
+
+class SchemaTooNew(StoreError):
+    """The database was written by a newer version of Lar."""
+
+
+class DatabaseBusy(StoreError):
+    """Another process owns the SQLite file."""
+
+
+class CommitFailed(StoreError):
+    """A commit failed: no unit of its batch was kept, every one of them may be tried again."""
+
+
+class EngineError(LarError):
+    """Durable execution cannot go on."""
+
+
+class Fenced(EngineError):
+    """This worker no longer owns the job: it was cancelled, or another worker took it over."""
+
+
+class OutcomeUnknown(EngineError):
+    """An effect that must not be repeated was interrupted; whether it happened is unknown."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"step {key!r} was interrupted and must not be repeated: its outcome is unknown")
+        self.key = key
+
+
+class ToolError(LarError):
+    """A tool refuses or fails. The text is written for the model and says how to do better."""
+
+
+ThinkingKind = Literal[
+    "quota", "rate", "auth", "context", "overloaded", "network", "refused", "timeout", "limit", "invalid", "unknown"
+]
+
+
+class ThinkingError(LarError):
+    """A runtime cannot go on. `retry_after` (seconds) is set where the provider said when to come back."""
+
+    def __init__(self, kind: ThinkingKind, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.kind: ThinkingKind = kind
+        self.retry_after = retry_after
+
+
+class LimitReached(ThinkingError):
+    """A limit of the turn was reached; `which` is the limit's name in `domain.turn.Limits`."""
+
+    def __init__(self, which: str, message: str) -> None:
+        super().__init__("limit", message)
+        self.which = which
+
+
+class ChannelError(LarError):
+    """A channel cannot do what was asked."""
+
+
+class SendLater(ChannelError):
+    """Not delivered; try again after `after` seconds."""
+
+    def __init__(self, after: float, message: str) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class SendUncertain(ChannelError):
+    """No answer came: the part may have arrived, or not."""
+
+
+class SendRefused(ChannelError):
+    """The vendor refuses this part and would refuse it again."""
+
+
+class ChatGone(ChannelError):
+    """The chat is blocked, deleted, or we were removed from it."""
+
+
+class FileTooLarge(ChannelError):
+    """The file is larger than the channel carries."""
+
+
+class MissingComponent(LarError):
+    """An optional component is missing; the message names it and the command that installs it."""

@@ -1,0 +1,1 @@
+"""What is remembered: context, notes, history; and their tools."""

@@ -1,0 +1,1 @@
+"""What the operator asks: doctor, status, turn records."""

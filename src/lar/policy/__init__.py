@@ -1,0 +1,1 @@
+"""The one gate: who may talk, and what may run."""

@@ -1,0 +1,1 @@
+"""What thinks during a turn."""

@@ -1,0 +1,106 @@
+"""The seam for runtimes: a turn goes in, events come out."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from lar.domain.ids import TurnId
+from lar.domain.message import Author
+from lar.domain.turn import Limits, Usage
+from lar.engine.contract import Journal
+from lar.tools.contract import Toolbox, ToolStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One line of the history a prompt carries."""
+
+    author: Author
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRequest:
+    """What a runtime is asked to answer. The same on every attempt of a turn.
+
+    `system` is the system prompt, `history` the transcript before this turn (oldest first), `prompt` what the person
+    says now.
+    """
+
+    turn_id: TurnId
+    system: str
+    history: tuple[Exchange, ...]
+    prompt: str
+    limits: Limits
+    toolbox: Toolbox
+    journal: Journal
+    steering: "Steering | None" = field(default=None)
+
+
+class Steering(Protocol):
+    """Messages that arrived for the running turn."""
+
+    async def take(self) -> Sequence[str]:
+        """Those not taken before, oldest first. A runtime journals what it took before it uses it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """More of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextReset:
+    """What was shown of the answer is void: the stream broke and is tried again, or the model went on to call tools."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCalled:
+    """A model call ended. `usage` is that of this call alone."""
+
+    usage: Usage
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """A tool call begins."""
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolEnded:
+    """A tool call ended."""
+
+    name: str
+    key: str
+    status: ToolStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event: the whole answer in Markdown. `silent`: the assistant decided not to reply."""
+
+    text: str
+    silent: bool = False
+
+
+RuntimeEvent = TextDelta | TextReset | ModelCalled | ToolStarted | ToolEnded | Finished
+
+
+class Runtime(Protocol):
+    """What thinks. To cancel it, close the iterator (or cancel the task that reads it): it stops what it started."""
+
+    def run(self, request: TurnRequest) -> AsyncIterator[RuntimeEvent]:
+        """Think, yielding events; the last is `Finished`. Resumes from the journal by itself.
+
+        Raises:
+            ThinkingError: it cannot go on; `kind` says why.
+
+        """
+        ...

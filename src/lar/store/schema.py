@@ -1,0 +1,306 @@
+"""The tables. Times are seconds since the epoch (UTC) as doubles; ids are given by the database.
+
+The Alembic migrations create exactly this; a test compares the two.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+metadata = MetaData(naming_convention=_NAMES)
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _id() -> Column[int]:
+    return Column("id", Id, primary_key=True, autoincrement=True)
+
+
+def _text(name: str, *, index: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=False, server_default="", index=index)
+
+
+def _number(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default="0")
+
+
+def _flag(name: str) -> Column[bool]:
+    return Column(name, Boolean, nullable=False, server_default=text("false"))
+
+
+def _time(name: str, *, nullable: bool = False) -> Column[float]:
+    return Column(name, Double, nullable=nullable)
+
+
+# ---- engine: jobs in lanes, their journal, and what they wait for
+
+worker = Table(
+    "worker",
+    metadata,
+    _id(),
+    _text("name"),
+    _time("started_at"),
+    _time("seen_at"),
+)
+
+job = Table(
+    "job",
+    metadata,
+    _id(),
+    _text("kind"),
+    _text("lane"),
+    _number("priority"),
+    Column("dedup_key", Text, unique=True),
+    Column("payload", JSON, nullable=False),
+    _text("state"),
+    _time("run_at"),
+    _number("epoch"),
+    _number("failures"),
+    Column("worker_id", Id),
+    _time("lease_until", nullable=True),
+    _text("error"),
+    _time("created_at"),
+    _time("started_at", nullable=True),
+    _time("ended_at", nullable=True),
+    # The hard guarantee: one job of a lane is running or waiting, whatever a worker believes.
+    Index(
+        "uq_job_active_lane",
+        "lane",
+        unique=True,
+        sqlite_where=text("state IN ('running', 'waiting')"),
+        postgresql_where=text("state IN ('running', 'waiting')"),
+    ),
+    Index(
+        "ix_job_open",
+        "state",
+        "run_at",
+        sqlite_where=text("state IN ('queued', 'running', 'waiting')"),
+        postgresql_where=text("state IN ('queued', 'running', 'waiting')"),
+    ),
+    Index("ix_job_lane", "lane", "state"),
+    Index("ix_job_ended", "ended_at"),
+)
+
+step = Table(
+    "step",
+    metadata,
+    Column("job_id", Id, ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("seq", Integer, nullable=False),
+    _text("kind"),
+    _text("state"),
+    Column("input", JSON, nullable=False),
+    Column("output", JSON),
+    _number("attempts"),
+    _time("started_at"),
+    _time("ended_at", nullable=True),
+)
+
+signal = Table(
+    "signal",
+    metadata,
+    _id(),
+    Column("job_id", Id, ForeignKey("job.id", ondelete="CASCADE"), nullable=False, index=True),
+    _text("name"),
+    Column("payload", JSON, nullable=False),
+    _time("created_at"),
+    _time("taken_at", nullable=True),
+)
+
+# ---- people
+
+principal = Table(
+    "principal",
+    metadata,
+    _id(),
+    _text("name"),
+    _text("role"),
+    _text("language"),
+    _time("created_at"),
+)
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("user", Text, primary_key=True),
+    Column("principal_id", Id, ForeignKey("principal.id", ondelete="CASCADE"), nullable=False, index=True),
+    # Granted here (pairing, `lar people add`), as opposed to by the configuration.
+    _flag("granted"),
+)
+
+pairing = Table(
+    "pairing",
+    metadata,
+    Column("code", Text, primary_key=True),
+    _text("channel"),
+    _text("account"),
+    _text("user"),
+    _text("chat"),
+    _text("name"),
+    _time("expires_at"),
+)
+
+login = Table(
+    "login",
+    metadata,
+    Column("conversation_id", Id, ForeignKey("conversation.id", ondelete="CASCADE"), primary_key=True),
+    Column("principal_id", Id, ForeignKey("principal.id", ondelete="CASCADE"), primary_key=True),
+    _time("expires_at"),
+)
+
+# ---- conversations
+
+inbound = Table(
+    "inbound",
+    metadata,
+    _id(),
+    _text("channel"),
+    _text("account"),
+    _text("update_id"),
+    Column("raw", JSON),
+    _text("state"),
+    _text("problem"),
+    _time("received_at"),
+    UniqueConstraint("channel", "account", "update_id"),
+    Index("ix_inbound_received_at", "received_at"),
+)
+
+conversation = Table(
+    "conversation",
+    metadata,
+    _id(),
+    _text("channel"),
+    _text("account"),
+    _text("chat"),
+    _text("thread"),
+    _text("place"),
+    _text("title"),
+    _text("agent"),
+    _number("history_after"),
+    Column("thread_number", Integer, nullable=False, server_default="1"),
+    _flag("gone"),
+    _time("created_at"),
+    UniqueConstraint("channel", "account", "chat", "thread"),
+)
+
+message = Table(
+    "message",
+    metadata,
+    _id(),
+    Column("conversation_id", Id, ForeignKey("conversation.id", ondelete="CASCADE"), nullable=False),
+    Column("principal_id", Id, ForeignKey("principal.id", ondelete="SET NULL")),
+    Column("turn_id", Id, index=True),
+    _text("author"),
+    _text("text"),
+    _text("vendor_id"),
+    _text("group_key"),
+    Column("attachments", JSON, nullable=False),
+    _time("created_at"),
+    Index("ix_message_conversation", "conversation_id", "id"),
+)
+
+turn = Table(
+    "turn",
+    metadata,
+    _id(),
+    Column("conversation_id", Id, ForeignKey("conversation.id", ondelete="CASCADE"), nullable=False),
+    Column("principal_id", Id, ForeignKey("principal.id", ondelete="CASCADE"), nullable=False),
+    Column("job_id", Id, nullable=False, unique=True),
+    _text("state"),
+    _text("agent"),
+    # What the prompt was made of, fixed by the first attempt: see conversations.context.
+    Column("context", JSON),
+    Column("usage", JSON, nullable=False),
+    _text("error"),
+    _time("created_at"),
+    _time("started_at", nullable=True),
+    _time("ended_at", nullable=True),
+    Index("ix_turn_conversation", "conversation_id", "id"),
+)
+
+prompt = Table(
+    "prompt",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    _text("text"),
+)
+
+# ---- what leaves
+
+delivery = Table(
+    "delivery",
+    metadata,
+    _id(),
+    Column("conversation_id", Id, ForeignKey("conversation.id", ondelete="CASCADE"), nullable=False),
+    Column("turn_id", Id, index=True),
+    Column("part", JSON, nullable=False),
+    _text("state"),
+    _number("attempts"),
+    _flag("resent"),
+    _text("vendor_id"),
+    _text("error"),
+    Column("worker_id", Id),
+    _time("not_before"),
+    _time("created_at"),
+    _time("sent_at", nullable=True),
+    Index(
+        "ix_delivery_open",
+        "conversation_id",
+        "id",
+        sqlite_where=text("state IN ('pending', 'sending')"),
+        postgresql_where=text("state IN ('pending', 'sending')"),
+    ),
+    Index("ix_delivery_vendor", "conversation_id", "vendor_id"),
+)
+
+preview = Table(
+    "preview",
+    metadata,
+    Column("conversation_id", Id, ForeignKey("conversation.id", ondelete="CASCADE"), primary_key=True),
+    Column("vendor_id", Text, primary_key=True),
+    Column("turn_id", Id, nullable=False),
+)
+
+channel_state = Table(
+    "channel_state",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", JSON, nullable=False),
+)
+
+# ---- memory
+
+note = Table(
+    "note",
+    metadata,
+    _id(),
+    Column("principal_id", Id, ForeignKey("principal.id", ondelete="CASCADE"), nullable=False),
+    _text("title"),
+    _text("text"),
+    _time("created_at"),
+    _time("updated_at"),
+    UniqueConstraint("principal_id", "title"),
+)

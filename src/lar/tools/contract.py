@@ -1,0 +1,79 @@
+"""The seam for tools: a typed async function, its risk class, and whether repeating it is safe."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from lar.domain.conversation import Place
+from lar.domain.ids import ConversationId, TurnId
+from lar.domain.principal import Principal
+from lar.domain.risk import Risk
+from lar.domain.values import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """Who calls a tool, and where."""
+
+    principal: Principal
+    conversation_id: ConversationId
+    turn_id: TurnId
+    place: Place = Place.PRIVATE
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool. `schema` is the JSON schema of its arguments; `description` is what the model reads.
+
+    `call` gets the context and the validated arguments by name and returns the text for the model; it raises
+    `ToolError` to refuse. `repeatable`: may it run again if a crash hid whether it ran.
+    """
+
+    name: str
+    description: str
+    schema: JsonObject
+    risk: Risk
+    repeatable: bool
+    call: Callable[[ToolContext, JsonObject], Awaitable[str]]
+    silences: bool = False
+    """After this tool the turn ends without a reply."""
+
+
+class ToolStatus(StrEnum):
+    """How a call ended. `unknown`: it was interrupted and must not be repeated."""
+
+    OK = "ok"
+    ERROR = "error"
+    DENIED = "denied"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutcome:
+    """What a call gave. `text` goes to the model as it is."""
+
+    status: ToolStatus
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model wants this. `key` is unique in the turn and the same when the turn is resumed."""
+
+    key: str
+    name: str
+    arguments: JsonObject | str = field(default_factory=dict[str, "str"])
+
+
+class Toolbox(Protocol):
+    """The tools of one turn, behind the gate and the journal: all that a runtime sees of tools."""
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """What may be offered to the model: tools the gate would deny are absent."""
+        ...
+
+    async def execute(self, call: ToolCall) -> ToolOutcome:
+        """Run the call once: unknown names and bad arguments come back as an error for the model."""
+        ...
