@@ -1,0 +1,56 @@
+# Everything a person or CI does here. Each verb does its own set-up; only Python 3.11 to 3.14 with venv is needed.
+# ARGS goes to the program: make run ARGS="--only gateway", make test ARGS="-k inbox".
+.POSIX:
+PY = .venv/bin/python
+PYTEST = $(PY) -m pytest
+JOBS = 2
+ARGS =
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
+
+run: venv-run ## start Lar: everything it needs is installed into .venv first
+	@exec .venv/bin/lar run $(ARGS)
+
+test: venv ## the fast tests (five minutes at most)
+	$(PYTEST) -n $(JOBS) $(ARGS)
+
+test-kill: venv ## SIGKILL the real process at every step, and under load
+	$(PYTEST) -m kill $(ARGS)
+
+test-postgres: venv ## the suites that need a PostgreSQL server
+	$(PYTEST) -m "postgres and not kill" $(ARGS)
+
+check: venv ## format, lint, types, import order, house rules
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/lint-imports --config .importlinter
+	$(PY) scripts/house_rules.py
+	.venv/bin/basedpyright
+
+format: venv ## bring the code into the house's format
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+coverage: venv ## branch coverage of each room against its floor
+	$(PY) scripts/coverage_ratchet.py $(ARGS)
+
+bench: venv-bench ## the table of speed and size beside two reference floors
+	$(PY) benchmarks/bench.py $(ARGS)
+
+lock: venv ## write the locks again (UPGRADE=1: newest allowed versions)
+	UPGRADE=$(UPGRADE) $(PY) scripts/lock.py
+
+venv: ## the environment for working on Lar
+	@scripts/python scripts/bootstrap.py dev
+
+venv-run:
+	@scripts/python scripts/bootstrap.py run
+
+venv-bench:
+	@scripts/python scripts/bootstrap.py bench
+
+clean: ## remove the environment and all caches
+	rm -rf .venv .cache .coverage* .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist htmlcov
+
+.PHONY: help run test test-kill test-postgres check format coverage bench lock venv venv-run venv-bench clean
