@@ -26,12 +26,13 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What is about to happen, who wants it, and where."""
+    """What is about to happen, who wants it, and where. `private`: it touches what belongs to one person."""
 
     tool: str
     risk: Risk
     role: Role
     place: Place
+    private: bool = False
 
 
 class Gate:
@@ -44,6 +45,8 @@ class Gate:
         """Look at the rules from the strictest to the mildest; the first that matches decides."""
         if act.tool in self._denied:
             return Decision(Verdict.DENY, "policy.denied_tools", f"{act.tool} is switched off in the configuration")
+        if act.private and act.place is Place.GROUP:
+            return Decision(Verdict.DENY, "default.private_only", f"{act.tool} is only available in a private chat")
         if act.risk in {Risk.READ, Risk.WRITE}:
             return Decision(Verdict.ALLOW, f"default.{act.risk}")
         if act.role is not Role.ADMIN:

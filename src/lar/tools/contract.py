@@ -22,12 +22,18 @@ class ToolContext:
     place: Place = Place.PRIVATE
 
 
+def take_as_they_are(arguments: JsonObject) -> JsonObject:
+    """Arguments of a tool that checks them itself."""
+    return arguments
+
+
 @dataclass(frozen=True, slots=True)
 class Tool:
     """A tool. `schema` is the JSON schema of its arguments; `description` is what the model reads.
 
     `call` gets the context and the validated arguments by name and returns the text for the model; it raises
-    `ToolError` to refuse. `repeatable`: may it run again if a crash hid whether it ran.
+    `ToolError` to refuse. `repeatable`: may it run again if a crash hid whether it ran. `parse` turns arguments as the
+    model wrote them into those `call` gets; it raises `ToolError` saying what is wrong with them.
     """
 
     name: str
@@ -38,6 +44,9 @@ class Tool:
     call: Callable[[ToolContext, JsonObject], Awaitable[str]]
     silences: bool = False
     """After this tool the turn ends without a reply."""
+    private: bool = False
+    """It shows or changes what belongs to one person, and is therefore never available in a group."""
+    parse: Callable[[JsonObject], JsonObject] = take_as_they_are
 
 
 class ToolStatus(StrEnum):

@@ -1,0 +1,29 @@
+"""What can be set about tools."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class CalculatorSettings(BaseModel):
+    """Guards of the calculator."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    max_length: int = Field(default=500, description="Longest expression the calculator takes, in characters.", ge=1)
+    max_exponent: int = Field(default=1000, description="Largest exponent a power may have.", ge=1)
+    digits: int = Field(
+        default=20, description="Significant digits of a result that cannot be written exactly.", ge=1, le=50
+    )
+
+
+class ToolSettings(BaseModel):
+    """What all tools share, and the settings of the built-in ones."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    max_result_chars: int = Field(
+        default=60_000,
+        description="Longest result of a tool a model is shown, in characters; the rest is cut off.",
+        ge=100,
+    )
+    time_zone: str = Field(default="", description="Time zone such as Europe/Berlin; empty means that of the machine.")
+    calculator: CalculatorSettings = Field(default_factory=CalculatorSettings, description="Guards of the calculator.")
