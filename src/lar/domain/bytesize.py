@@ -5,9 +5,13 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-_UNITS = {"": 1, "b": 1}
-_UNITS |= {f"{letter}b": 1000**power for power, letter in enumerate("kmgtp", 1)}
-_UNITS |= {f"{letter}ib": 1024**power for power, letter in enumerate("kmgtp", 1)}
+_LETTERS = tuple(enumerate("kmgtp", 1))
+_UNITS = {
+    "": 1,
+    "b": 1,
+    **{f"{letter}b": 1000**power for power, letter in _LETTERS},
+    **{f"{letter}ib": 1024**power for power, letter in _LETTERS},
+}
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", re.ASCII)
 
 

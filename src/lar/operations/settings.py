@@ -12,10 +12,12 @@ class LoggingSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The mildest level that is logged.")
-    stderr: bool = Field(True, description="Whether lines go to standard error.")
-    file: bool = Field(True, description="Whether lines also go to `logs/lar.log` in the home folder.")
-    max_bytes: ByteSize = Field(
-        10_000_000, gt=0, validate_default=True, description="Size at which the log file is rotated."
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The mildest level that is logged."
     )
-    keep: int = Field(5, ge=0, le=100, description="How many rotated log files are kept.")
+    stderr: bool = Field(default=True, description="Whether lines go to standard error.")
+    file: bool = Field(default=True, description="Whether lines also go to `logs/lar.log` in the home folder.")
+    max_bytes: ByteSize = Field(
+        default=10_000_000, gt=0, validate_default=True, description="Size at which the log file is rotated."
+    )
+    keep: int = Field(default=5, ge=0, le=100, description="How many rotated log files are kept.")

@@ -8,4 +8,6 @@ class PolicySettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    denied_tools: frozenset[str] = Field(frozenset(), description="Names of tools that are switched off for everybody.")
+    denied_tools: frozenset[str] = Field(
+        default=frozenset(), description="Names of tools that are switched off for everybody."
+    )

@@ -14,10 +14,10 @@ class LimitSettings(BaseModel):
 
     model_config = _FROZEN
 
-    model_calls: int = Field(12, ge=1, description="Model calls of one turn.")
-    tool_calls: int = Field(20, ge=0, description="Tool calls of one turn.")
-    seconds: float = Field(300.0, gt=0, description="Wall time of one attempt of a turn, in seconds.")
-    usd: float | None = Field(None, gt=0, description="Price of the model calls of one turn, in US dollars.")
+    model_calls: int = Field(default=12, ge=1, description="Model calls of one turn.")
+    tool_calls: int = Field(default=20, ge=0, description="Tool calls of one turn.")
+    seconds: float = Field(default=300.0, gt=0, description="Wall time of one attempt of a turn, in seconds.")
+    usd: float | None = Field(default=None, gt=0, description="Price of the model calls of one turn, in US dollars.")
 
     def limits(self) -> Limits:
         """The same as a record of the domain."""
@@ -30,15 +30,21 @@ class AgentSettings(BaseModel):
     model_config = _FROZEN
 
     runtime: Literal["loop", "offline"] | None = Field(
-        None, description="What thinks: `loop` with a model, `offline` without; by default whichever fits."
+        default=None, description="What thinks: `loop` with a model, `offline` without; by default whichever fits."
     )
-    model: str = Field("", description="`provider:model`; by default `openai:gpt-5-mini` where OpenAI has a key.")
-    fallback_models: tuple[str, ...] = Field((), description="Models that take over, in order, when the first is out.")
-    tools: tuple[str, ...] = Field((), description="Names of the tools it is offered; none named: all.")
-    instructions: str = Field("", description="Added to the system prompt.")
-    temperature: float | None = Field(None, ge=0, le=2, description="Sent to the model only when set.")
-    max_output_tokens: int | None = Field(None, ge=1, description="Longest answer, in tokens; sent only when set.")
+    model: str = Field(
+        default="", description="`provider:model`; by default `openai:gpt-5-mini` where OpenAI has a key."
+    )
+    fallback_models: tuple[str, ...] = Field(
+        default=(), description="Models that take over, in order, when the first is out."
+    )
+    tools: tuple[str, ...] = Field(default=(), description="Names of the tools it is offered; none named: all.")
+    instructions: str = Field(default="", description="Added to the system prompt.")
+    temperature: float | None = Field(default=None, ge=0, le=2, description="Sent to the model only when set.")
+    max_output_tokens: int | None = Field(
+        default=None, ge=1, description="Longest answer, in tokens; sent only when set."
+    )
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = Field(
-        None, description="How hard a reasoning model thinks; sent only when set."
+        default=None, description="How hard a reasoning model thinks; sent only when set."
     )
-    limits: LimitSettings = Field(LimitSettings.model_construct(), description="What one turn may use.")
+    limits: LimitSettings = Field(default_factory=LimitSettings, description="What one turn may use.")

@@ -1,0 +1,178 @@
+"""Read the file and the environment once, and hand out frozen settings."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from lar.config.conform import Conformer, Tree, apply_override
+from lar.config.secret import is_secret, secret_values
+from lar.config.sources import overrides, read_file, read_variables
+from lar.config.tree import STRICT, Config, Settings
+from lar.errors import ConfigError
+from lar.providers.settings import USUAL, ProviderSettings
+from lar.runtimes.settings import AgentSettings
+
+DEFAULT_MODEL = "openai:gpt-5-mini"
+
+
+def home_folder(environ: Mapping[str, str], home: Path | None = None) -> Path:
+    """The folder everything lives in: as given, else `LAR_HOME`, else `~/.lar`; absolute, not necessarily there."""
+    return (home or Path(environ.get("LAR_HOME") or "~/.lar")).expanduser().absolute()
+
+
+def load(path: Path | None, environ: Mapping[str, str], home: Path | None = None) -> Config:
+    """Read `path` (by default `lar.toml` in the home folder, if there is one), `.env` and the environment.
+
+    The environment wins over the file, a variable of the process over `.env`.
+
+    Raises:
+        ConfigError: something cannot be used; the message has one sentence per problem.
+
+    """
+    home = home_folder(environ, home)
+    file = path or (home / "lar.toml" if (home / "lar.toml").exists() else None)
+    variables = read_variables(home, environ)
+    tree: Tree = read_file(file) if file else {}
+    origins = {apply_override(tree, override): override.variable for override in overrides(variables)}
+    conformer = Conformer(Settings, variables, origins, STRICT)
+    tree = conformer.conform(tree)
+    if conformer.refusals:
+        raise ConfigError("\n".join(conformer.refusals))
+    _usual_names(tree, variables)
+    config = _validated(tree, conformer, home)
+    return _resolved(config).model_copy(
+        update={
+            "file": file,
+            "warnings": (*conformer.warnings, *_idle_providers(config)),
+            "secrets": frozenset(_secrets(config, home, variables)),
+        }
+    )
+
+
+def _usual_names(tree: Tree, variables: Mapping[str, str]) -> None:
+    """Fill in what has a usual name in the environment and is not set otherwise."""
+    if token := variables.get("TELEGRAM_BOT_TOKEN"):
+        _table(_table(tree, "channels"), "telegram").setdefault("bot_token", token)
+    for name, usual in USUAL.items():
+        providers = _table(tree, "providers")
+        if usual.variable not in variables and name not in providers:
+            continue
+        provider = _table(providers, name)
+        if usual.variable in variables and not provider.get("api_keys"):
+            provider.setdefault("api_key", variables[usual.variable])
+        if usual.base_url and "kind" not in provider:
+            provider.setdefault("base_url", usual.base_url)
+
+
+def _table(tree: Tree, name: str) -> Tree:
+    """The table of this name, made if it is missing. Something else in its place is left to the validation."""
+    table = tree.setdefault(name, {})
+    return cast("Tree", table) if isinstance(table, dict) else {}
+
+
+def _validated(tree: Tree, conformer: Conformer, home: Path) -> Config:
+    try:
+        settings = Config.model_validate({**tree, "home": home})
+    except ValidationError as errors:
+        sentences = [_sentence(error, conformer) for error in errors.errors(include_url=False, include_context=False)]
+        raise ConfigError("\n".join(dict.fromkeys(sentences))) from None
+    zone = settings.tools.time_zone
+    try:
+        ZoneInfo(zone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        key = conformer.named(("tools", "time_zone"))
+        raise ConfigError(f"{key} is {zone!r}, which is no time zone; write it like Europe/Berlin") from None
+    return settings
+
+
+def _sentence(error: ErrorDetails, conformer: Conformer) -> str:
+    path = tuple(str(part) for part in error["loc"])
+    names = tuple(part for part in path if not part.isdigit())
+    expected = error["msg"].removeprefix("Value error, ").replace("Input should", "should").partition(", unable")[0]
+    if any(map(is_secret, names)):
+        expected = "should be text"
+    return f"{conformer.named(names)} is {_kind(error['input'])}, but {expected[:1].lower()}{expected[1:]}"
+
+
+def _kind(value: object) -> str:
+    """What a value is, without showing it."""
+    match value:
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text" if value else "empty"
+        case dict() | BaseModel():
+            return "a table"
+        case list() | tuple():
+            return "a list"
+        case _:
+            return f"a {type(value).__name__}"
+
+
+def _secrets(settings: Settings, home: Path, variables: Mapping[str, str]) -> Iterator[str]:
+    yield from secret_values(settings)
+    yield from (value for name, value in variables.items() if name in _USUAL_VARIABLES)
+    yield from (value for name, value in read_variables(home, {}).items() if is_secret(name))
+
+
+_USUAL_VARIABLES = frozenset({"TELEGRAM_BOT_TOKEN", *(usual.variable for usual in USUAL.values())})
+
+
+def _idle_providers(settings: Settings) -> Iterator[str]:
+    """A key without a model that uses it is probably a mistake."""
+    named = {
+        _provider_of(model) for agent in settings.agents.values() for model in (agent.model, *agent.fallback_models)
+    }
+    named.add(_provider_of(DEFAULT_MODEL))
+    for name in settings.providers.keys() - named:
+        yield f"providers.{name} is not used: no agent names one of its models, such as '{name}:...' in agents.main.model"
+
+
+def _provider_of(model: str) -> str:
+    return model.partition(":")[0]
+
+
+def _resolved(config: Config) -> Config:
+    """The configuration with its defaults that depend on others: the home folder, and what each agent thinks with."""
+    url = config.database.url.replace("{home}", str(config.home))
+    agents = {"main": AgentSettings.model_validate({}), **config.agents}
+    return config.model_copy(
+        update={
+            "database": config.database.model_copy(update={"url": url}),
+            "agents": {name: _agent(name, agent, config.providers) for name, agent in agents.items()},
+        }
+    )
+
+
+def _agent(name: str, agent: AgentSettings, providers: Mapping[str, ProviderSettings]) -> AgentSettings:
+    default = DEFAULT_MODEL if agent.runtime != "offline" and _usable(providers.get("openai")) else ""
+    model = agent.model or default
+    runtime = agent.runtime or ("loop" if model else "offline")
+    if runtime == "loop":
+        _check_models(name, (model, *agent.fallback_models), providers)
+    return agent.model_copy(update={"runtime": runtime, "model": model})
+
+
+def _usable(provider: ProviderSettings | None) -> bool:
+    return provider is not None and bool(provider.keys or provider.base_url)
+
+
+def _check_models(agent: str, models: Sequence[str], providers: Mapping[str, ProviderSettings]) -> None:
+    for model in models:
+        provider, colon, name = model.partition(":")
+        if not (provider and colon and name):
+            raise ConfigError(
+                f"agents.{agent}: a model is written provider:model, such as {DEFAULT_MODEL}; not {model!r}"
+            )
+        if not _usable(providers.get(provider)):
+            usual = USUAL.get(provider)
+            remedy = f"set {usual.variable}" if usual else f"set providers.{provider}.base_url"
+            raise ConfigError(
+                f"agents.{agent} names the model {model}, but {provider} has no key and no address: {remedy}"
+            )

@@ -1,0 +1,65 @@
+"""The tree of settings: every section belongs to a room, which declares and describes its own."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lar.channels.telegram.settings import TelegramSettings
+from lar.conversations.settings import ConversationSettings
+from lar.operations.settings import LoggingSettings
+from lar.policy.settings import PolicySettings
+from lar.providers.settings import ProviderSettings
+from lar.runtimes.settings import AgentSettings
+from lar.store.settings import StoreSettings
+from lar.tools.settings import ToolSettings
+from lar.web.settings import ServerSettings
+
+_FROZEN = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+STRICT = frozenset({"policy", "sandbox", "budgets"})
+"""Sections where an unknown key refuses the start: a misspelt rule would fail open."""
+
+DEFAULT_DATABASE = "sqlite:///{home}/lar.db"
+
+
+def _default_database() -> StoreSettings:
+    return StoreSettings.model_validate({"url": DEFAULT_DATABASE})
+
+
+class ChannelSettings(BaseModel):
+    """Where people talk."""
+
+    model_config = _FROZEN
+
+    telegram: TelegramSettings = Field(default_factory=TelegramSettings, description="The Telegram bot.")
+
+
+class Settings(BaseModel):
+    """Everything a configuration file may hold."""
+
+    model_config = _FROZEN
+
+    server: ServerSettings = Field(default_factory=ServerSettings, description="The HTTP server of the gateway.")
+    database: StoreSettings = Field(default_factory=_default_database, description="Where everything is stored.")
+    channels: ChannelSettings = Field(default_factory=ChannelSettings, description="Where people talk.")
+    providers: dict[str, ProviderSettings] = Field(
+        default={}, description="Who serves models, by a name of your choice."
+    )
+    agents: dict[str, AgentSettings] = Field(default={}, description="Who answers; `main` does unless told otherwise.")
+    tools: ToolSettings = Field(default_factory=ToolSettings, description="What tools may use.")
+    conversations: ConversationSettings = Field(default_factory=ConversationSettings, description="How turns queue.")
+    policy: PolicySettings = Field(default_factory=PolicySettings, description="What is forbidden.")
+    logging: LoggingSettings = Field(default_factory=LoggingSettings, description="Logs.")
+
+
+class Config(Settings):
+    """The settings as they were read once, and what was noticed on the way.
+
+    `home` is the folder everything lives in; `file` the configuration file, None if there is none. `secrets` are the
+    values that no log may show.
+    """
+
+    home: Path
+    file: Path | None = None
+    warnings: tuple[str, ...] = ()
+    secrets: frozenset[str] = Field(default=frozenset(), repr=False)
