@@ -29,8 +29,8 @@ class Job:
     """One unit of durable work.
 
     At most one job of a lane is running or waiting. `epoch` rises with every claim and cancellation: a write carrying
-    an older one is refused. `failures` counts exceptions of the handler, not crashes of the process. `run_at` is in
-    seconds since the epoch.
+    an older one is refused. `failures` counts exceptions of the handler, `crashes` how often its process died running
+    it. `run_at` is in seconds since the epoch; it is infinite while the job waits for a signal without a deadline.
     """
 
     id: JobId
@@ -45,6 +45,7 @@ class Job:
     priority: int = 0
     dedup_key: str | None = None
     error: str = ""
+    crashes: int = 0
 
 
 class StepState(StrEnum):

@@ -59,7 +59,8 @@ worker = Table(
     _id(),
     _text("name"),
     _time("started_at"),
-    _time("seen_at"),
+    # By the database's clock; its jobs are taken over afterwards. Unused on SQLite, where the file's lock is the lease.
+    _time("lease_until"),
 )
 
 job = Table(
@@ -75,8 +76,9 @@ job = Table(
     _time("run_at"),
     _number("epoch"),
     _number("failures"),
+    _number("crashes"),
+    # Who runs it; empty in every other state.
     Column("worker_id", Id),
-    _time("lease_until", nullable=True),
     _text("error"),
     _time("created_at"),
     _time("started_at", nullable=True),
@@ -122,6 +124,8 @@ signal = Table(
     Column("job_id", Id, ForeignKey("job.id", ondelete="CASCADE"), nullable=False, index=True),
     _text("name"),
     Column("payload", JSON, nullable=False),
+    # The job's epoch when it was sent: tells `wait` whether the run that is ending could have seen it.
+    _number("epoch"),
     _time("created_at"),
     _time("taken_at", nullable=True),
 )

@@ -1,0 +1,5 @@
+"""PostgreSQL."""
+
+from lar.store.sqlite import SqliteBackend as PostgresBackend
+
+__all__ = ["PostgresBackend"]
