@@ -1,0 +1,32 @@
+"""Agents as conversations see them: a runtime, its limits, its instructions and its tools."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lar.domain.turn import Limits
+from lar.runtimes.contract import Runtime
+from lar.tools.execute import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A configured agent. `kind` is the runtime's name; `instructions` go into the system prompt."""
+
+    name: str
+    kind: str
+    runtime: Runtime
+    instructions: str = ""
+    limits: Limits = field(default_factory=Limits)
+    registry: Registry = field(default_factory=lambda: Registry(()))
+
+
+@dataclass(frozen=True, slots=True)
+class Agents:
+    """All agents, and which one serves a conversation that names none."""
+
+    by_name: Mapping[str, Agent]
+    default: str
+
+    def of(self, name: str) -> Agent:
+        """The agent with this name; the default one for an empty or unknown name."""
+        return self.by_name.get(name) or self.by_name[self.default]

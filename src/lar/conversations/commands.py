@@ -1,0 +1,218 @@
+"""Control commands. They are answered in the transaction that takes them in, outside the lane."""
+
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from lar.channels.contract import MenuEntry
+from lar.conversations import lane
+from lar.conversations.problems import Problems
+from lar.conversations.strings import CATALOGUES, duration, say
+from lar.domain.conversation import Conversation
+from lar.domain.inbound import Sender
+from lar.domain.principal import Principal
+from lar.policy.access import AccessRules
+from lar.store import conversations, deliveries, jobs, messages, people, turns
+
+ANNOUNCE = "announce"
+"""The kind of job that synchronises a command menu."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What commands may tell about this process. `runtimes` maps an agent's name to its runtime; "" is the default."""
+
+    version: str
+    started_at: float
+    problems: Problems
+    runtimes: Mapping[str, str]
+    default_agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Somebody says something to us, inside the transaction that takes it in."""
+
+    connection: Connection
+    now: float
+    facts: Facts
+    rules: AccessRules
+    conversation: Conversation
+    principal: Principal
+    sender: Sender
+    language: str
+
+    def say(self, key: str, **values: object) -> str:
+        """Lar's sentence in this person's language."""
+        return say(self.language, key, **values)
+
+
+@dataclass(frozen=True, slots=True)
+class ControlCommand:
+    """A command: what it does, and who may use it."""
+
+    run: Callable[[Visit, str], str]
+    admin: bool = False
+
+
+def _help(visit: Visit, _argument: str) -> str:
+    lines = [f"/{name} - {visit.say(f'command_{name}')}" for name in listed(visit.rules, visit.principal)]
+    return visit.say("help", commands="\n".join(lines))
+
+
+def _start(visit: Visit, _argument: str) -> str:
+    return visit.say("start", name=visit.principal.name)
+
+
+def _whoami(visit: Visit, _argument: str) -> str:
+    address = visit.conversation.address
+    role = visit.principal.role
+    return visit.say("whoami", name=visit.principal.name, role=role, user=visit.sender.user, chat=address.chat)
+
+
+def _agent(visit: Visit) -> str:
+    return visit.conversation.agent or visit.facts.default_agent
+
+
+def _where(visit: Visit, _argument: str) -> str:
+    here = visit.conversation
+    return visit.say("where", conversation=here.id, thread=here.thread_number, agent=_agent(visit), place=here.place)
+
+
+def _status(visit: Visit, _argument: str) -> str:
+    counts = deliveries.counts(visit.connection)
+    newest = turns.newest(visit.connection, visit.conversation.id)
+    problems = "\n".join(f"⚠️ {source}: {text}" for source, text in visit.facts.problems.open.items())
+    return visit.say(
+        "status",
+        version=visit.facts.version,
+        uptime=duration(visit.language, visit.now - visit.facts.started_at),
+        agent=_agent(visit),
+        runtime=visit.facts.runtimes[_agent(visit)],
+        here=len(turns.open_in(visit.connection, visit.conversation.id)),
+        total=turns.count_open(visit.connection),
+        pending=counts.get("pending", 0) + counts.get("sending", 0),
+        sent=counts.get("sent", 0),
+        resent=counts["resent"],
+        last=visit.say("status_last", id=newest.id, state=newest.state) if newest else visit.say("status_no_turn"),
+        problems=problems or visit.say("status_no_problems"),
+    )
+
+
+def _new(visit: Visit, _argument: str) -> str:
+    lane.stop(visit.connection, visit.conversation.id, visit.now)
+    newest = messages.newest_id(visit.connection, visit.conversation.id)
+    return visit.say("new", number=conversations.start_thread(visit.connection, visit.conversation.id, newest))
+
+
+def _stop(visit: Visit, _argument: str) -> str:
+    stopped = lane.stop(visit.connection, visit.conversation.id, visit.now)
+    if not stopped.turns and not stopped.parts:
+        return visit.say("nothing_to_stop")
+    return visit.say("stopped", turns=stopped.turns, parts=stopped.parts)
+
+
+def _queue(visit: Visit, _argument: str) -> str:
+    open_turns = turns.open_in(visit.connection, visit.conversation.id)
+    if not open_turns:
+        return visit.say("queue_empty")
+    lines = [
+        visit.say("queue_line", id=turn.id, state=turn.state, age=duration(visit.language, visit.now - turn.created_at))
+        for turn in open_turns
+    ]
+    return visit.say("queue", turns="\n".join(lines))
+
+
+def _synccommands(visit: Visit, _argument: str) -> str:
+    address = visit.conversation.address
+    jobs.enqueue(
+        visit.connection,
+        kind=ANNOUNCE,
+        lane=f"{ANNOUNCE}:{address.channel}:{address.account}",
+        payload={
+            "channel": address.channel,
+            "account": address.account,
+            "conversation": visit.conversation.id,
+            "language": visit.language,
+        },
+        now=visit.now,
+    )
+    return visit.say("sync_started")
+
+
+def _login(visit: Visit, argument: str) -> str:
+    if not visit.rules.password:
+        return visit.say("login_off")
+    if not hmac.compare_digest(argument.strip().encode(), visit.rules.password.encode()):
+        return visit.say("login_wrong")
+    until = visit.now + visit.rules.login_seconds
+    people.log_in(visit.connection, visit.conversation.id, visit.principal.id, until)
+    return visit.say("login_ok", hours=f"{visit.rules.login_seconds / 3600:g}")
+
+
+def _logout(visit: Visit, _argument: str) -> str:
+    if not visit.rules.password:
+        return visit.say("login_off")
+    people.log_out(visit.connection, visit.conversation.id, visit.principal.id)
+    return visit.say("logout_ok")
+
+
+COMMANDS: Mapping[str, ControlCommand] = {
+    "help": ControlCommand(_help),
+    "start": ControlCommand(_start),
+    "new": ControlCommand(_new),
+    "stop": ControlCommand(_stop),
+    "cancel": ControlCommand(_stop),
+    "queue": ControlCommand(_queue),
+    "status": ControlCommand(_status),
+    "whoami": ControlCommand(_whoami),
+    "where": ControlCommand(_where),
+    "synccommands": ControlCommand(_synccommands, admin=True),
+    "login": ControlCommand(_login),
+    "logout": ControlCommand(_logout),
+}
+
+_LOGIN_ONLY = frozenset({"login", "logout"})
+WITHOUT_LOGIN = frozenset({"help", "start", "whoami", "login"})
+"""Commands that work before `/login`."""
+
+
+def listed(rules: AccessRules, who: Principal) -> list[str]:
+    """The commands this person is told of."""
+    return [
+        name
+        for name, command in COMMANDS.items()
+        if (who.is_admin or not command.admin) and (rules.password or name not in _LOGIN_ONLY)
+    ]
+
+
+def menu(rules: AccessRules) -> list[MenuEntry]:
+    """The command menu of an account, in every language."""
+    return [
+        MenuEntry(name, say(language, f"command_{name}"), language, admin=command.admin)
+        for language in CATALOGUES
+        for name, command in COMMANDS.items()
+        if rules.password or name not in _LOGIN_ONLY
+    ]
+
+
+def parse(text: str) -> tuple[str, str] | None:
+    """Split "/name argument" into its two parts; None if the text is no command."""
+    if not text.startswith("/") or len(text) == 1 or not (text[1].isalpha() or text[1] == "_"):
+        return None
+    name, _, argument = text[1:].partition(" ")
+    if not name.replace("_", "").isalnum():
+        return None
+    return name.lower(), argument
+
+
+def answer(visit: Visit, name: str, argument: str) -> str:
+    """Carry out a command and say what came of it."""
+    command = COMMANDS.get(name)
+    if command is None:
+        return visit.say("unknown_command", command=f"/{name}")
+    if command.admin and not visit.principal.is_admin:
+        return visit.say("admins_only")
+    return command.run(visit, argument)

@@ -1,0 +1,231 @@
+"""The driver of a turn: carries out what the turn machine commands, and journals it through the engine."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection
+
+from lar.channels.contract import Rendered
+from lar.conversations import lane, machine
+from lar.conversations.agents import Agent, Agents
+from lar.conversations.attachments import describe, fetch_all
+from lar.conversations.machine import Crashed, Event, Failed, Finish, Frame, SendNotice, ShowPreview, ShowTyping, Tick
+from lar.conversations.presence import Channels, Presence
+from lar.conversations.settings import ConversationSettings
+from lar.conversations.steering import Joined
+from lar.conversations.strings import say
+from lar.conversations.work import Work, load, pin
+from lar.domain.conversation import Conversation
+from lar.domain.delivery import OutgoingFile, Part
+from lar.domain.ids import MessageId
+from lar.domain.job import Job
+from lar.domain.message import Author, Message
+from lar.domain.principal import Principal
+from lar.domain.turn import TurnState, Usage
+from lar.domain.values import Clock
+from lar.engine.contract import Done, JobContext, Journal, Outcome
+from lar.errors import EngineError, StoreError, ThinkingError
+from lar.runtimes.contract import Exchange, TurnRequest
+from lar.store import deliveries, messages, turns
+from lar.store.database import Database
+from lar.tools.contract import Toolbox, ToolContext
+
+log = structlog.get_logger(__name__)
+
+LONG_REPLY = 20_000
+"""Replies longer than this (characters) are rendered off the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompting:
+    """How prompts are made. `window` is how many messages of history a prompt carries at most."""
+
+    window: int
+    system: Callable[[Agent, Conversation, Principal], str]
+    history: Callable[[Sequence[Message]], tuple[Exchange, ...]]
+    toolbox: Callable[[Agent, ToolContext, Journal], Toolbox]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a turn needs of Lar. `files` is `LAR_HOME/files`; `ticks` is a clock in seconds that never jumps."""
+
+    db: Database
+    channels: Channels
+    agents: Agents
+    settings: ConversationSettings
+    prompting: Prompting
+    files: Path
+    clock: Clock
+    ticks: Clock
+
+
+class TurnHandler:
+    """Does turns: the engine's handler of jobs of kind "turn"."""
+
+    def __init__(self, surroundings: Surroundings, presence: Presence) -> None:
+        self._around = surroundings
+        self._presence = presence
+
+    async def run(self, context: JobContext) -> Outcome:
+        """Do a turn, or go on with it after a crash."""
+        work = await self._work(context)
+        if work is None:
+            return Done()
+        joined = Joined(self._around.db, work)
+        with structlog.contextvars.bound_contextvars(turn=work.turn.id, conversation=work.conversation.id):
+            try:
+                finish, usage = await self._think(work, context, joined)
+                rendered = await self._render(work, finish.reply)
+            finally:
+                self._presence.end(work)
+        return Done(lambda connection: self._finish(connection, work, finish, usage, rendered, joined))
+
+    def give_up(self, connection: Connection, job: Job, error: str) -> None:
+        """The engine has tried often enough: say so."""
+        turn, _ = turns.by_job(connection, job.id)
+        now = self._around.clock()
+        turns.end(connection, turn.id, TurnState.FAILED, turn.usage, now, error)
+        text = say(self._around.settings.default_language, "failed_unknown", turn=turn.id)
+        deliveries.add(connection, turn.conversation_id, [Part(text)], now, turn.id)
+
+    async def _work(self, context: JobContext) -> Work | None:
+        """What the turn works on: pinned by the first attempt, read by later ones; None if the turn is over."""
+        if context.job.epoch > 1:
+            work, over = await self._around.db.read(load, context.job.id)
+            if work is not None or over:
+                return work
+        prompting = self._around.prompting
+
+        def system(conversation: Conversation, principal: Principal) -> str:
+            return prompting.system(self._around.agents.of(conversation.agent), conversation, principal)
+
+        return await context.write(pin, context.job.id, prompting.window, system, self._around.clock())
+
+    async def _request(self, work: Work, context: JobContext, joined: Joined) -> tuple[Agent, TurnRequest]:
+        around = self._around
+        agent = around.agents.of(work.conversation.agent)
+        channel = around.channels.get((work.conversation.address.channel, work.conversation.address.account))
+        fetched = await fetch_all(work.said, channel, context, around.files)
+        prompt = "\n\n".join(describe(message.text, fetched.get(message.id, ())) for message in work.said)
+        caller = ToolContext(work.principal, work.conversation.id, work.turn.id, work.conversation.place)
+        return agent, TurnRequest(
+            turn_id=work.turn.id,
+            system=work.system,
+            history=around.prompting.history(work.history),
+            prompt=prompt,
+            limits=agent.limits,
+            toolbox=around.prompting.toolbox(agent, caller, context),
+            journal=context,
+            steering=joined if joined.wanted(around.settings.queue_mode) else None,
+        )
+
+    async def _think(self, work: Work, context: JobContext, joined: Joined) -> tuple[Finish, Usage]:
+        """Let the runtime think, and the machine decide, until the machine says that the turn is over."""
+        around = self._around
+        agent, request = await self._request(work, context, joined)
+        channel = around.channels.get((work.conversation.address.channel, work.conversation.address.account))
+        state = machine.begin(
+            Frame(
+                turn_id=work.turn.id,
+                language=work.language or around.settings.default_language,
+                limits=agent.limits,
+                started_at=around.ticks(),
+                heartbeat=around.settings.heartbeat_seconds,
+                previews=channel is not None and channel.manifest.capabilities.preview,
+            )
+        )
+        events: asyncio.Queue[Event | BaseException] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        pump = loop.create_task(_pump(agent, request, events))
+        try:
+            while True:
+                tick = loop.call_later(max(0.0, state.wake_at - around.ticks()), events.put_nowait, Tick())
+                try:
+                    event = await events.get()
+                finally:
+                    tick.cancel()
+                if isinstance(event, BaseException):
+                    raise event
+                state, commands = machine.advance(state, event, around.ticks())
+                for command in commands:
+                    if isinstance(command, Finish):
+                        return command, state.usage
+                    await self._obey(command, work, context)
+        finally:
+            pump.cancel()
+            await asyncio.wait([pump])
+
+    async def _obey(self, command: ShowTyping | ShowPreview | SendNotice, work: Work, context: JobContext) -> None:
+        match command:
+            case ShowTyping():
+                self._presence.typing(work)
+            case ShowPreview(text=text):
+                self._presence.preview(work, text)
+            case SendNotice(text=text):
+                now = self._around.clock()
+                await context.write(deliveries.add, work.conversation.id, [Part(text)], now, work.turn.id)
+
+    async def _render(self, work: Work, reply: str) -> tuple[Part, ...]:
+        """The parts that carry the reply; a document is stored as a file first, the same one at every attempt."""
+        address = work.conversation.address
+        channel = self._around.channels.get((address.channel, address.account))
+        if channel is None or not reply:
+            return (Part(reply),) if reply else ()
+        if len(reply) > LONG_REPLY:
+            rendered: Rendered = await asyncio.to_thread(channel.manifest.render, reply)
+        else:
+            rendered = channel.manifest.render(reply)
+        if not rendered.document:
+            return rendered.parts
+        name = say(work.language, "document_name")
+        path = Path("outbox") / str(work.turn.id) / name
+        await asyncio.to_thread(_store, self._around.files / path, rendered.document)
+        return (*rendered.parts, Part(file=OutgoingFile(str(path), name, "text/markdown")))
+
+    def _finish(
+        self,
+        connection: Connection,
+        work: Work,
+        finish: Finish,
+        usage: Usage,
+        parts: Sequence[Part],
+        joined: Joined,
+    ) -> None:
+        """End the turn: its state, the reply in the transcript and in the outbox, and what arrived too late for it."""
+        now = self._around.clock()
+        turns.end(connection, work.turn.id, finish.state, usage, now, finish.error)
+        if finish.reply:
+            reply = Message(
+                MessageId(0), work.conversation.id, Author.ASSISTANT, finish.reply, now, turn_id=work.turn.id
+            )
+            messages.add(connection, reply)
+        deliveries.add(connection, work.conversation.id, parts, now, work.turn.id)
+        late = joined.left_over(connection) if joined.wanted(self._around.settings.queue_mode) else []
+        if late:
+            next_turn = lane.start(connection, work.conversation, work.principal.id, now, now)
+            messages.move(connection, [message.id for message in late], next_turn)
+
+
+async def _pump(agent: Agent, request: TurnRequest, events: "asyncio.Queue[Event | BaseException]") -> None:
+    """Hand over what the runtime yields, and how it ended."""
+    try:
+        async with aclosing(agent.runtime.run(request)) as stream:
+            async for event in stream:
+                events.put_nowait(event)
+    except ThinkingError as error:
+        events.put_nowait(Failed(error))
+    except (StoreError, EngineError) as error:
+        events.put_nowait(error)
+    except Exception:
+        log.exception("runtime failed", turn=request.turn_id, agent=agent.name)
+        events.put_nowait(Crashed())
+
+
+def _store(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", errors="replace")

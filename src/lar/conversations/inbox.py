@@ -1,0 +1,245 @@
+"""The inbox: every update is committed here before its channel acknowledges it."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import structlog
+from sqlalchemy import Connection
+
+from lar.conversations import commands, lane, pairing
+from lar.conversations.commands import Facts, Visit
+from lar.conversations.settings import ConversationSettings
+from lar.conversations.strings import say
+from lar.domain.conversation import Address, Conversation, Place
+from lar.domain.delivery import Part
+from lar.domain.ids import PrincipalId
+from lar.domain.inbound import ChatStatus, Inbound, Press, Sender, Text
+from lar.domain.principal import Principal, Role
+from lar.domain.values import Clock
+from lar.errors import StoreError
+from lar.policy.access import AccessRules, admit
+from lar.store import conversations, deliveries, inbound, messages, people, turns
+from lar.store.database import Database
+from lar.store.inbound import InboundState
+
+log = structlog.get_logger(__name__)
+
+STRANGER_GAP = 60.0
+"""Seconds between two answers to the same unknown chat."""
+STRANGERS_PER_MINUTE = 20
+"""Answers to unknown chats per minute, in all."""
+
+Accounts = Mapping[tuple[str, str], AccessRules]
+"""(channel, account) → who may use it."""
+
+
+class Inbox:
+    """Takes updates in. `accept` is what every channel is handed."""
+
+    def __init__(
+        self, db: Database, accounts: Accounts, settings: ConversationSettings, facts: Facts, clock: Clock
+    ) -> None:
+        self._db = db
+        self._accounts = accounts
+        self._settings = settings
+        self._facts = facts
+        self._clock = clock
+
+    async def accept(self, batch: Sequence[Inbound]) -> None:
+        """Commit a batch: in order within a chat, each update once.
+
+        Raises:
+            StoreError: nothing is known to be stored; hand the batch in again.
+
+        """
+        chats: dict[Address | None, list[Inbound]] = {}
+        for update in batch:
+            chats.setdefault(update.address, []).append(update)
+        await asyncio.gather(*(self._accept_chat(updates) for updates in chats.values()))
+
+    async def _accept_chat(self, updates: Sequence[Inbound]) -> None:
+        try:
+            await self._db.write(self._take_all, updates)
+        except StoreError:
+            raise
+        except Exception:  # one of them trips us up: it must not hold up the others
+            log.exception("updates could not be taken together", count=len(updates))
+            for update in updates:
+                await self._accept_one(update)
+
+    async def _accept_one(self, update: Inbound) -> None:
+        try:
+            await self._db.write(self._take_all, [update])
+        except StoreError:
+            raise
+        except Exception as error:  # recorded with the update, so that it can be looked into
+            log.exception("update could not be taken", channel=update.channel, update_id=update.update_id)
+            poison = replace(update, problem=f"{type(error).__name__}: {error}")
+            await self._db.write(inbound.record, poison, InboundState.POISON, self._clock())
+
+    def _take_all(self, connection: Connection, updates: Sequence[Inbound]) -> None:
+        for update in updates:
+            self._take(connection, update)
+
+    def _take(self, connection: Connection, update: Inbound) -> None:
+        now = self._clock()
+        if update.content is None or update.sender is None or update.address is None:
+            state = InboundState.POISON if update.problem else InboundState.IGNORED
+            inbound.record(connection, update, state, now)
+            return
+        row = inbound.record(connection, update, InboundState.TAKEN, now)
+        if row is None:
+            return
+        if isinstance(update.content, ChatStatus):
+            where = update.address
+            conversations.set_gone(
+                connection, where.channel, where.account, where.chat, gone=not update.content.reachable
+            )
+            return
+        state = self._admit(connection, update, update.content, update.sender, update.address, now)
+        if state is not InboundState.TAKEN:
+            inbound.settle(connection, row, state, forget=True)
+
+    def _admit(
+        self,
+        connection: Connection,
+        update: Inbound,
+        content: Text | Press,
+        sender: Sender,
+        address: Address,
+        now: float,
+    ) -> InboundState:
+        rules = self._accounts[update.channel, update.account]
+        addressed = isinstance(content, Press) or content.addressed
+        principal = _recognise(connection, update, sender, rules, now)
+        if principal is None:
+            if addressed and not isinstance(content, Press):
+                self._refuse(connection, update, sender, address, rules, now)
+            return InboundState.REFUSED
+        if not addressed:
+            return InboundState.IGNORED
+        conversation = conversations.ensure(connection, address, update.place, update.title, now)
+        visit = Visit(
+            connection,
+            now,
+            self._facts,
+            rules,
+            conversation,
+            principal,
+            sender,
+            principal.language or self._settings.default_language,
+        )
+        if isinstance(content, Press):
+            return _press(visit, content)
+        return self._hear(visit, content)
+
+    def _hear(self, visit: Visit, said: Text) -> InboundState:
+        command = commands.parse(said.text) if not said.attachments else None
+        if visit.rules.password and not (command and command[0] in commands.WITHOUT_LOGIN):
+            here, who = visit.conversation.id, visit.principal.id
+            if not people.logged_in(visit.connection, here, who, visit.now):
+                _reply(visit, visit.say("login_needed"))
+                return InboundState.REFUSED
+        if command is not None:
+            _reply(visit, commands.answer(visit, *command))
+            return InboundState.IGNORED if command[0] == "login" else InboundState.TAKEN
+        if said.edited:
+            return _edit(visit, said)
+        taken = lane.submit(visit.connection, self._settings, visit.conversation, visit.principal.id, said, visit.now)
+        if taken is lane.Taken.FULL_HERE:
+            _reply(visit, visit.say("queue_full", count=self._settings.max_queued_per_chat))
+            return InboundState.FULL
+        if taken is lane.Taken.FULL_EVERYWHERE:
+            _reply(visit, visit.say("total_full"))
+            return InboundState.FULL
+        return InboundState.TAKEN
+
+    def _refuse(
+        self,
+        connection: Connection,
+        update: Inbound,
+        sender: Sender,
+        address: Address,
+        rules: AccessRules,
+        now: float,
+    ) -> None:
+        """Answer somebody unknown as the account's rules say; not too often, and without keeping a word of theirs."""
+        if rules.unknown == "silent":
+            return
+        conversation = conversations.ensure(connection, address, update.place, "", now)
+        if not _may_answer_stranger(connection, conversation, now):
+            return
+        language = sender.language or self._settings.default_language
+        if rules.unknown == "pairing" and update.place is Place.PRIVATE:
+            text = pairing.request(connection, update, sender, address, language, now)
+        else:
+            text = say(language, "unauthorized", user=sender.user, chat=address.chat)
+        deliveries.add(connection, conversation.id, [Part(text)], now)
+
+
+def _may_answer_stranger(connection: Connection, conversation: Conversation, now: float) -> bool:
+    if deliveries.added_since(connection, now - STRANGER_GAP, conversation.id):
+        return False
+    return inbound.count_since(connection, InboundState.REFUSED, now - STRANGER_GAP) < STRANGERS_PER_MINUTE
+
+
+def _recognise(
+    connection: Connection, update: Inbound, sender: Sender, rules: AccessRules, now: float
+) -> Principal | None:
+    """The person behind a sender, made or brought up to date; None if they are not admitted."""
+    chat = update.address.chat if update.address else ""
+    known = people.find(connection, update.channel, update.account, sender.user)
+    granted: Role | None = known.principal.role if known and known.granted else None
+    role = admit(rules, sender.user, chat, granted)
+    if role is None:
+        return None
+    name = rules.aliases.get(sender.user) or (known.principal.name if known and known.granted else sender.name)
+    if known is None:
+        newcomer = Principal(PrincipalId(0), name, role, sender.language)
+        return people.add(connection, update.channel, update.account, sender.user, newcomer, now)
+    current = Principal(known.principal.id, name, role, sender.language or known.principal.language)
+    if current != known.principal:
+        people.change(connection, current)
+    return current
+
+
+def _reply(visit: Visit, text: str) -> None:
+    deliveries.add(visit.connection, visit.conversation.id, [Part(text)], visit.now)
+
+
+def _edit(visit: Visit, said: Text) -> InboundState:
+    """An edit counts while its message waits; what was answered stays as it was asked."""
+    old = messages.by_vendor_id(visit.connection, visit.conversation.id, said.vendor_id)
+    if old is None or old.turn_id is None:
+        return InboundState.IGNORED
+    turn = turns.get(visit.connection, old.turn_id)
+    if turn is None or turn.started_at is not None or turn.ended_at is not None:
+        return InboundState.IGNORED
+    messages.rewrite(visit.connection, old.id, said.text)
+    return InboundState.TAKEN
+
+
+def _press(visit: Visit, press: Press) -> InboundState:
+    """A button: carried out once, and only for those who may press it. The pressed message becomes its outcome."""
+    for prefix, approve in ((pairing.APPROVE, True), (pairing.DENY, False)):
+        if press.data.startswith(prefix):
+            if not visit.principal.is_admin:
+                _acknowledge(visit, press, visit.say("press_forbidden"))
+                return InboundState.REFUSED
+            code = press.data.removeprefix(prefix)
+            outcome = pairing.decide(visit.connection, code, visit.principal, visit.now, approve=approve)
+            if outcome is None:
+                _acknowledge(visit, press, visit.say("press_stale"))
+            else:
+                edit = Part(outcome, edit_of=press.message_id, answers_press=press.press_id)
+                deliveries.add(visit.connection, visit.conversation.id, [edit], visit.now)
+            return InboundState.TAKEN
+    _acknowledge(visit, press, visit.say("press_stale"))
+    return InboundState.IGNORED
+
+
+def _acknowledge(visit: Visit, press: Press, text: str) -> None:
+    """Tell the presser alone; the message stays as it is."""
+    part = Part(text, answers_press=press.press_id)
+    deliveries.add(visit.connection, visit.conversation.id, [part], visit.now)

@@ -1,0 +1,149 @@
+"""How messages become turns, and how turns are stopped. Runs inside the transaction of whoever calls."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Connection
+
+from lar.conversations.settings import ConversationSettings
+from lar.domain.conversation import Conversation, QueueMode
+from lar.domain.delivery import DeliveryState
+from lar.domain.ids import ConversationId, JobId, MessageId, PrincipalId, TurnId
+from lar.domain.inbound import Text
+from lar.domain.message import Author, Message
+from lar.domain.turn import Turn, TurnState
+from lar.store import deliveries, jobs, messages, turns
+
+TURN = "turn"
+"""The kind of job that does a turn."""
+
+
+class Taken(StrEnum):
+    """What became of a message."""
+
+    STARTED = "started"
+    JOINED = "joined"
+    FULL_HERE = "full_here"
+    FULL_EVERYWHERE = "full_everywhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What `stop` ended."""
+
+    turns: int
+    parts: int
+
+
+def lane_of(conversation_id: ConversationId) -> str:
+    """The lane of a conversation: one turn at a time."""
+    return f"conversation:{conversation_id}"
+
+
+def submit(
+    connection: Connection,
+    settings: ConversationSettings,
+    conversation: Conversation,
+    sender: PrincipalId,
+    said: Text,
+    now: float,
+) -> Taken:
+    """Store a message and give it to a turn, open or new. The caller holds the conversation's lock."""
+    waits = bool(said.group_key) or said.more_expected
+    due = now + settings.part_wait_seconds if waits else now
+    open_turns = turns.open_in(connection, conversation.id)
+    joined = _join(connection, settings.queue_mode, conversation, sender, said, open_turns)
+    if joined is not None:
+        jobs.postpone(connection, joined.job_id, due)
+        _keep(connection, conversation.id, sender, joined.id, said, now)
+        return Taken.JOINED
+    if settings.queue_mode is QueueMode.INTERRUPT:
+        mine = [turn.job_id for turn in open_turns if turn.principal_id == sender]
+        cancel(connection, conversation.id, mine, now, "interrupted by a new message")
+    elif sum(turn.state is TurnState.QUEUED for turn in open_turns) >= settings.max_queued_per_chat:
+        return Taken.FULL_HERE
+    if not open_turns and turns.count_open(connection) >= settings.max_queued:
+        return Taken.FULL_EVERYWHERE
+    turn_id = start(connection, conversation, sender, due, now)
+    _keep(connection, conversation.id, sender, turn_id, said, now)
+    return Taken.STARTED
+
+
+def _join(
+    connection: Connection,
+    mode: QueueMode,
+    conversation: Conversation,
+    sender: PrincipalId,
+    said: Text,
+    open_turns: Sequence[Turn],
+) -> Turn | None:
+    """The open turn that takes this message in, if any: only one of the same sender ever does."""
+    mine = [turn for turn in open_turns if turn.principal_id == sender]
+    if not mine:
+        return None
+    if said.group_key:
+        album = messages.group_turn(connection, conversation.id, said.group_key)
+        for turn in mine:
+            if turn.id == album and turn.state is TurnState.QUEUED:
+                return turn
+    last = open_turns[-1]
+    if last not in mine:
+        return None
+    if last.state is TurnState.QUEUED and mode is QueueMode.COLLECT:
+        return last
+    if last.state is TurnState.RUNNING and mode is QueueMode.STEER:
+        return last
+    return None
+
+
+def start(connection: Connection, conversation: Conversation, sender: PrincipalId, due: float, now: float) -> TurnId:
+    """Queue a new turn for this person, to run from `due` (seconds since the epoch) on."""
+    job_id = jobs.enqueue(connection, kind=TURN, lane=lane_of(conversation.id), payload={}, now=now, run_at=due)
+    return turns.add(
+        connection,
+        Turn(TurnId(0), conversation.id, sender, job_id, TurnState.QUEUED, conversation.agent, created_at=now),
+    )
+
+
+def _keep(
+    connection: Connection,
+    conversation_id: ConversationId,
+    sender: PrincipalId,
+    turn_id: TurnId,
+    said: Text,
+    now: float,
+) -> None:
+    text = f"> {said.reply_to_text}\n\n{said.text}" if said.reply_to_text else said.text
+    messages.add(
+        connection,
+        Message(
+            MessageId(0),
+            conversation_id,
+            Author.USER,
+            text,
+            now,
+            principal_id=sender,
+            turn_id=turn_id,
+            vendor_id=said.vendor_id,
+            attachments=said.attachments,
+        ),
+        said.group_key,
+    )
+
+
+def stop(connection: Connection, conversation_id: ConversationId, now: float) -> Stopped:
+    """End everything open in a conversation: its running turn, what waits, and parts that were not sent."""
+    open_jobs = [turn.job_id for turn in turns.open_in(connection, conversation_id)]
+    return cancel(connection, conversation_id, open_jobs, now, "stopped")
+
+
+def cancel(
+    connection: Connection, conversation_id: ConversationId, job_ids: Sequence[JobId], now: float, why: str
+) -> Stopped:
+    """End these turns and the conversation's unsent parts. Their writes are refused from the commit on."""
+    parts = deliveries.close_open(connection, [conversation_id], DeliveryState.CANCELLED, turns_only=True)
+    if not job_ids:
+        return Stopped(0, parts)
+    jobs.cancel(connection, job_ids, now)
+    return Stopped(turns.stop_jobs(connection, job_ids, now, why), parts)

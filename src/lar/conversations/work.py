@@ -1,0 +1,83 @@
+"""What a turn works on: read once by its first attempt, pinned, and read again the same by every later one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from lar.domain.conversation import Conversation
+from lar.domain.ids import JobId
+from lar.domain.message import Author, Message
+from lar.domain.principal import Principal
+from lar.domain.turn import Turn, TurnState
+from lar.domain.values import JsonObject
+from lar.store import conversations, messages, people, turns
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A turn and all that its prompt is made of."""
+
+    turn: Turn
+    conversation: Conversation
+    principal: Principal
+    said: tuple[Message, ...]
+    history: tuple[Message, ...]
+    system: str
+
+    @property
+    def language(self) -> str:
+        """The language of the person asking."""
+        return self.principal.language
+
+
+SystemPrompt = Callable[[Conversation, Principal], str]
+"""Makes the system prompt of a turn."""
+
+
+def load(connection: Connection, job_id: JobId) -> tuple[Work | None, bool]:
+    """The work of a job, None before its first attempt has pinned it; and whether the turn is over already."""
+    turn, pinned = turns.by_job(connection, job_id)
+    if turn.state not in {TurnState.QUEUED, TurnState.RUNNING}:
+        return None, True
+    if pinned is None:
+        return None, False
+    return _read(connection, turn, pinned), False
+
+
+def pin(connection: Connection, job_id: JobId, window: int, system_prompt: SystemPrompt, now: float) -> Work:
+    """Begin a turn: fix what its prompt is made of. `window` is how many messages of history it sees at most."""
+    turn, _ = turns.by_job(connection, job_id)
+    conversation = conversations.get(connection, turn.conversation_id)
+    principal = people.get(connection, turn.principal_id)
+    said = messages.of_turn(connection, turn.id)
+    history = messages.window(connection, conversation.id, conversation.history_after, turn.id, window)
+    system = system_prompt(conversation, principal)
+    pinned = {
+        "system": turns.keep_prompt(connection, system),
+        "said": [message.id for message in said],
+        "history": [message.id for message in history],
+    }
+    turns.begin(connection, turn.id, pinned, now)
+    return Work(turn, conversation, principal, tuple(said), tuple(history), system)
+
+
+def _read(connection: Connection, turn: Turn, pinned: JsonObject) -> Work:
+    return Work(
+        turn,
+        conversations.get(connection, turn.conversation_id),
+        people.get(connection, turn.principal_id),
+        tuple(messages.by_ids(connection, pinned["said"])),
+        tuple(messages.by_ids(connection, pinned["history"])),
+        turns.prompt_text(connection, pinned["system"]),
+    )
+
+
+def arrived_since(connection: Connection, work: Work) -> list[Message]:
+    """Messages that joined the running turn after it was pinned."""
+    pinned = {message.id for message in work.said}
+    return [
+        message
+        for message in messages.of_turn(connection, work.turn.id)
+        if message.id not in pinned and message.author is Author.USER
+    ]

@@ -1,0 +1,83 @@
+"""Conversations: find, make, change."""
+
+from sqlalchemy import Connection, Row, bindparam, select, update
+
+from lar.domain.conversation import Address, Conversation, Place
+from lar.domain.ids import ConversationId
+from lar.store.dialect import InsertNew
+from lar.store.schema import conversation
+
+_FIND = (
+    select(conversation)
+    .where(
+        conversation.c.channel == bindparam("channel"),
+        conversation.c.account == bindparam("account"),
+        conversation.c.chat == bindparam("chat"),
+        conversation.c.thread == bindparam("thread"),
+    )
+    .with_for_update()
+)
+
+_ADD = InsertNew(conversation, "id")
+
+
+def _conversation(row: Row[*tuple[object, ...]]) -> Conversation:
+    return Conversation(
+        id=ConversationId(row.id),
+        address=Address(row.channel, row.account, row.chat, row.thread),
+        place=Place(row.place),
+        title=row.title,
+        agent=row.agent,
+        history_after=row.history_after,
+        thread_number=row.thread_number,
+        gone=row.gone,
+    )
+
+
+def get(connection: Connection, conversation_id: ConversationId) -> Conversation:
+    """The conversation with this id.
+
+    Raises:
+        sqlalchemy.exc.NoResultFound: there is none.
+
+    """
+    return _conversation(connection.execute(select(conversation).where(conversation.c.id == conversation_id)).one())
+
+
+def lock(connection: Connection, conversation_id: ConversationId) -> None:
+    """Hold the conversation until the transaction ends, so that what is decided about its lane stays true."""
+    connection.execute(select(conversation.c.id).where(conversation.c.id == conversation_id).with_for_update()).one()
+
+
+def ensure(connection: Connection, address: Address, place: Place, title: str, now: float) -> Conversation:
+    """The conversation at this address, locked until the transaction ends; made if it is new."""
+    key = {"channel": address.channel, "account": address.account, "chat": address.chat, "thread": address.thread}
+    row = connection.execute(_FIND, key).one_or_none()
+    if row is None:
+        _ADD(connection, {**key, "place": place, "title": title, "created_at": now})
+        row = connection.execute(_FIND, key).one()
+    found = _conversation(row)
+    if found.gone:
+        set_gone(connection, address.channel, address.account, address.chat, gone=False)
+    return found
+
+
+def set_gone(connection: Connection, channel: str, account: str, chat: str, *, gone: bool) -> list[ConversationId]:
+    """Mark every conversation of a chat as closed to us, or open again; their ids."""
+    rows = connection.execute(
+        update(conversation)
+        .where(conversation.c.channel == channel, conversation.c.account == account, conversation.c.chat == chat)
+        .values(gone=gone)
+        .returning(conversation.c.id)
+    )
+    return [ConversationId(value) for value in rows.scalars()]
+
+
+def start_thread(connection: Connection, conversation_id: ConversationId, history_after: int) -> int:
+    """Begin a new thread: the prompt starts after this message. The new thread's number."""
+    return connection.execute(
+        update(conversation)
+        .where(conversation.c.id == conversation_id)
+        .values(history_after=history_after, thread_number=conversation.c.thread_number + 1)
+        .returning(conversation.c.thread_number)
+    ).scalar_one()

@@ -1,0 +1,147 @@
+"""Turns, and the prompts they were asked with."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from sqlalchemy import Connection, Row, bindparam, func, select, update
+
+from lar.domain.ids import ConversationId, JobId, PrincipalId, TurnId
+from lar.domain.turn import Turn, TurnState, Usage
+from lar.domain.values import JsonObject
+from lar.store.dialect import InsertNew
+from lar.store.schema import prompt, turn
+
+_OPEN_STATES = (TurnState.QUEUED, TurnState.RUNNING)
+
+_ADD = turn.insert().returning(turn.c.id)
+_BY_JOB = select(turn).where(turn.c.job_id == bindparam("job"))
+_OPEN = (
+    select(turn)
+    .where(turn.c.conversation_id == bindparam("conversation_id"), turn.c.state.in_(_OPEN_STATES))
+    .order_by(turn.c.id)
+)
+_BEGIN = (
+    update(turn)
+    .where(turn.c.id == bindparam("turn_id"))
+    .values(state=TurnState.RUNNING, started_at=bindparam("now"), context=bindparam("pinned"))
+)
+_END = (
+    update(turn)
+    .where(turn.c.id == bindparam("turn_id"), turn.c.state.in_(_OPEN_STATES))
+    .values(
+        state=bindparam("new_state"),
+        ended_at=bindparam("now"),
+        usage=bindparam("new_usage"),
+        error=bindparam("new_error"),
+    )
+)
+_KEEP_PROMPT = InsertNew(prompt, "digest")
+
+
+def _turn(row: Row[*tuple[object, ...]]) -> Turn:
+    return Turn(
+        id=TurnId(row.id),
+        conversation_id=ConversationId(row.conversation_id),
+        principal_id=PrincipalId(row.principal_id),
+        job_id=JobId(row.job_id),
+        state=TurnState(row.state),
+        agent=row.agent,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        usage=Usage(**row.usage),
+        error=row.error,
+    )
+
+
+def add(connection: Connection, new: Turn) -> TurnId:
+    """Add a queued turn; `new.id` is ignored. The id it got."""
+    return TurnId(
+        connection.execute(
+            _ADD,
+            {
+                "conversation_id": new.conversation_id,
+                "principal_id": new.principal_id,
+                "job_id": new.job_id,
+                "state": new.state,
+                "agent": new.agent,
+                "usage": asdict(new.usage),
+                "created_at": new.created_at,
+            },
+        ).scalar_one()
+    )
+
+
+def by_job(connection: Connection, job_id: JobId) -> tuple[Turn, JsonObject | None]:
+    """The turn a job does, and its pinned context (None before the first attempt).
+
+    Raises:
+        sqlalchemy.exc.NoResultFound: there is none.
+
+    """
+    row = connection.execute(_BY_JOB, {"job": job_id}).one()
+    return _turn(row), row.context
+
+
+def get(connection: Connection, turn_id: TurnId) -> Turn | None:
+    """The turn with this id."""
+    row = connection.execute(select(turn).where(turn.c.id == turn_id)).one_or_none()
+    return None if row is None else _turn(row)
+
+
+def open_in(connection: Connection, conversation_id: ConversationId) -> list[Turn]:
+    """Queued and running turns of a conversation, oldest first."""
+    return [_turn(row) for row in connection.execute(_OPEN, {"conversation_id": conversation_id})]
+
+
+def newest(connection: Connection, conversation_id: ConversationId) -> Turn | None:
+    """The last turn of a conversation."""
+    row = connection.execute(
+        select(turn).where(turn.c.conversation_id == conversation_id).order_by(turn.c.id.desc()).limit(1)
+    ).one_or_none()
+    return None if row is None else _turn(row)
+
+
+def count_open(connection: Connection) -> int:
+    """How many turns are queued or running in all."""
+    return connection.execute(select(func.count()).select_from(turn).where(turn.c.state.in_(_OPEN_STATES))).scalar_one()
+
+
+def begin(connection: Connection, turn_id: TurnId, pinned: JsonObject, now: float) -> None:
+    """The first attempt starts, with this context."""
+    connection.execute(_BEGIN, {"turn_id": turn_id, "pinned": dict(pinned), "now": now})
+
+
+def end(connection: Connection, turn_id: TurnId, state: TurnState, usage: Usage, now: float, error: str = "") -> None:
+    """The turn is over. One that is over already is left alone."""
+    connection.execute(
+        _END,
+        {"turn_id": turn_id, "new_state": state, "new_usage": asdict(usage), "now": now, "new_error": error},
+    )
+
+
+def stop_jobs(connection: Connection, jobs: Sequence[JobId], now: float, error: str) -> int:
+    """Mark the open turns of these jobs as stopped; how many."""
+    return connection.execute(
+        update(turn)
+        .where(turn.c.job_id.in_(jobs), turn.c.state.in_(_OPEN_STATES))
+        .values(state=TurnState.STOPPED, ended_at=now, error=error)
+    ).rowcount
+
+
+def keep_prompt(connection: Connection, text: str) -> str:
+    """Store a system prompt once; its digest (SHA-256, hexadecimal)."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    _KEEP_PROMPT(connection, {"digest": digest, "text": text})
+    return digest
+
+
+def prompt_text(connection: Connection, digest: str) -> str:
+    """The system prompt with this digest.
+
+    Raises:
+        sqlalchemy.exc.NoResultFound: it was never stored.
+
+    """
+    return connection.execute(select(prompt.c.text).where(prompt.c.digest == digest)).scalar_one()
