@@ -1,7 +1,8 @@
 """What the person sees while a turn runs: typing and previews. Best effort: nothing here delays or fails a turn."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 from lar.channels.contract import Activity, Channel
 from lar.conversations.work import Work
@@ -55,7 +56,7 @@ class Presence:
     def _channel(self, address: Address) -> Channel | None:
         return self._channels.get((address.channel, address.account))
 
-    def _spawn(self, work: "asyncio._CoroutineLike[None]") -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

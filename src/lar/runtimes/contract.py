@@ -1,6 +1,6 @@
 """The seam for runtimes: a turn goes in, events come out."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -96,7 +96,7 @@ RuntimeEvent = TextDelta | TextReset | ModelCalled | ToolStarted | ToolEnded | F
 class Runtime(Protocol):
     """What thinks. To cancel it, close the iterator (or cancel the task that reads it): it stops what it started."""
 
-    def run(self, request: TurnRequest) -> AsyncIterator[RuntimeEvent]:
+    def run(self, request: TurnRequest) -> AsyncGenerator[RuntimeEvent, None]:
         """Think, yielding events; the last is `Finished`. Resumes from the journal by itself.
 
         Raises:

@@ -1,39 +1,12 @@
 """Where the two databases are asked in different words."""
 
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Connection, Double, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import Insert
-
-
-class Upsert:
-    """`INSERT ... ON CONFLICT DO UPDATE`: where the primary key is there already, the other values replace the old."""
-
-    def __init__(self, table: Table) -> None:
-        key = [column.name for column in table.primary_key]
-        rest = [column.name for column in table.columns if column.name not in key]
-        lite, post = sqlite.insert(table), postgresql.insert(table)
-        self._by_name: dict[str, Executable] = {
-            "sqlite": lite.on_conflict_do_update(index_elements=key, set_={name: lite.excluded[name] for name in rest}),
-            "postgresql": post.on_conflict_do_update(
-                index_elements=key, set_={name: post.excluded[name] for name in rest}
-            ),
-        }
-
-    def __call__(self, connection: Connection, values: dict[str, Any]) -> None:
-        """Insert or replace."""
-        connection.execute(self._by_name[connection.dialect.name], values)
 
 
 _server_clock = select(func.extract("epoch", func.clock_timestamp()).cast(Double))
-
-
-def insert(connection: Connection, table: Table) -> Insert:
-    """An `INSERT` that may say `on_conflict_do_nothing` or `on_conflict_do_update`: both databases know them."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return cast("Insert", sqlite.insert(table))
 
 
 class InsertNew:
@@ -48,6 +21,24 @@ class InsertNew:
         """Insert; returns the new row's column, or None where something unique is there already."""
         is_postgresql = connection.dialect.name == "postgresql"
         return connection.execute(self._postgresql if is_postgresql else self._sqlite, values).scalar()
+
+
+class Upsert:
+    """`INSERT ... ON CONFLICT DO UPDATE`: where the primary key is there already, the other values replace the old."""
+
+    def __init__(self, table: Table) -> None:
+        key = [column.name for column in table.primary_key]
+        rest = [column.name for column in table.columns if column.name not in key]
+        lite, post = sqlite.insert(table), postgresql.insert(table)
+        self._sqlite = lite.on_conflict_do_update(key, set_={name: lite.excluded[name] for name in rest})
+        self._postgresql = post.on_conflict_do_update(
+            index_elements=key, set_={name: post.excluded[name] for name in rest}
+        )
+
+    def __call__(self, connection: Connection, values: dict[str, Any]) -> None:
+        """Insert or replace."""
+        is_postgresql = connection.dialect.name == "postgresql"
+        connection.execute(self._postgresql if is_postgresql else self._sqlite, values)
 
 
 def server_time(connection: Connection) -> float | None:
