@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import wraps
-from typing import Concatenate, NoReturn, ParamSpec, TypeVar
+from typing import Concatenate, NoReturn, ParamSpec, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -20,6 +20,15 @@ T = TypeVar("T")
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
+
+
+class Writer(Protocol):
+    """`Database.write`, or the fenced one of a job."""
+
+    async def __call__(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `fn` in a transaction."""
+        ...
+
 
 _log = structlog.get_logger(__name__)
 
@@ -44,9 +53,12 @@ class Context:
 
     @property
     def job(self) -> Job:
+        """The job as it was claimed."""
         return self._job
 
     async def write(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `fn` in a transaction that only commits while the job is still ours."""
+
         @wraps(fn)
         def fenced(connection: Connection, /, *args: P.args, **kwargs: P.kwargs) -> T:
             jobs.fence(connection, self._job.id, self._job.epoch)
@@ -55,6 +67,7 @@ class Context:
         return await self._db.write(fenced, *args, **kwargs)
 
     async def take_signals(self, name: str) -> list[JsonObject]:
+        """The payloads of the signals with this name that were not taken before, oldest first."""
         return await self.write(signals.take, self._job.id, name, now=self._clock())
 
     async def step(
@@ -66,6 +79,7 @@ class Context:
         *,
         repeatable: bool,
     ) -> JsonObject:
+        """Do `act` at most once for this job and `key`, and return its output: see `engine.contract.Journal`."""
         known = self._journal.get(key)
         if known is not None and known.state is StepState.DONE:
             return known.output or {}
@@ -83,7 +97,7 @@ class Context:
                 del self._journal[key]
             raise
         now = self._clock()
-        await surely(lambda: self.write(steps.finish, self._job.id, key, output=output, now=now))
+        await surely(self.write, steps.finish, self._job.id, key, output=output, now=now)
         self._journal[key] = replace(self._journal[key], state=StepState.DONE, output=output, ended_at=now)
         return output
 
@@ -103,12 +117,12 @@ class Context:
         raise OutcomeUnknown(known.key)
 
 
-async def surely(write: Callable[[], Awaitable[T]]) -> T:
+async def surely(write: Writer, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Write what must not be forgotten: while the database cannot commit, try again, until cancelled."""
     pause = _FIRST_PAUSE
     while True:
         try:
-            return await write()
+            return await write(fn, *args, **kwargs)
         except StoreError as error:
             _log.warning("cannot write, trying again", error=str(error), seconds=pause)
         await asyncio.sleep(pause)

@@ -51,7 +51,7 @@ class Engine:
             self._db.subscribe("cancel", self._on_cancel),
         ]
         try:
-            await surely(self._enlist)
+            await self._enlist()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._claim_forever())
                 if self._db.dialect == "postgresql":
@@ -63,10 +63,9 @@ class Engine:
 
     async def _enlist(self) -> None:
         name = f"{socket.gethostname()}:{os.getpid()}"
-        self._worker_id = await self._db.write(
-            workers.register, name=name, now=self._clock(), lease=self._settings.lease
-        )
-        freed = await self._db.write(workers.reap, self._worker_id)
+        lease = self._settings.lease
+        self._worker_id = await surely(self._db.write, workers.register, name=name, now=self._clock(), lease=lease)
+        freed = await surely(self._db.write, workers.reap, self._worker_id)
         if freed:
             _log.info("took over the jobs of a dead worker", jobs=len(freed))
 
@@ -123,10 +122,10 @@ class Engine:
             context = Context(self._db, job, self._clock)
             await context.open()
             outcome = await handler.run(context)
-            await surely(partial(self._db.write, _end, job, outcome, self._clock()))
+            await surely(self._db.write, _end, job, outcome, self._clock())
         except Fenced:
             _log.info("dropped what a cancelled or lost job still wanted to write", job=job.id)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # the owner of a job: recorded, and tried again
             _log.exception("a job's handler failed", job=job.id, kind=job.kind)
             await self._after_failure(handler, job, f"{type(error).__name__}: {error}")
 
@@ -136,20 +135,18 @@ class Engine:
             return
         delay = min(self._settings.retry_after * 2**job.failures, self._settings.retry_at_most)
         with suppress(Fenced):
-            await surely(
-                partial(self._db.write, jobs.fail, job.id, job.epoch, error=error, run_at=self._clock() + delay)
-            )
+            await surely(self._db.write, jobs.fail, job.id, job.epoch, error=error, run_at=self._clock() + delay)
 
     async def _give_up(self, handler: Handler, job: Job, error: str) -> None:
         now = self._clock()
         with suppress(Fenced):
             try:
-                await surely(partial(self._db.write, _give_up, handler, job, error, now))
+                await surely(self._db.write, _give_up, handler, job, error, now)
             except Fenced:
                 raise
-            except Exception:
+            except Exception:  # noqa: BLE001  # the owner of a job: recorded, and ended without the handler
                 _log.exception("a handler could not even give up", job=job.id, kind=job.kind)
-                await surely(partial(self._db.write, jobs.give_up, job.id, job.epoch, error=error, now=now))
+                await surely(self._db.write, jobs.give_up, job.id, job.epoch, error=error, now=now)
 
     # ---- what may happen meanwhile
 

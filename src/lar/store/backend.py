@@ -1,8 +1,7 @@
 """What the two databases have in common, so that everything above them is written once."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
@@ -45,12 +44,10 @@ class Unit(Generic[T]):
     @property
     def name(self) -> str:
         """The name of the function, looked for inside `partial` and `wraps`."""
-        fn: object = self._fn
-        while True:
-            inner = fn.func if isinstance(fn, partial) else getattr(fn, "__wrapped__", None)
-            if inner is None:
-                return getattr(fn, "__name__", type(fn).__name__)
+        fn: Any = self._fn
+        while inner := getattr(fn, "func", None) or getattr(fn, "__wrapped__", None):
             fn = inner
+        return getattr(fn, "__name__", type(fn).__name__)
 
 
 class Backend(Protocol):

@@ -101,7 +101,7 @@ def _publisher(subscribers: dict[str, list[Subscriber]]) -> Publish:
         for callback in tuple(subscribers.get(topic, ())):
             try:
                 callback(payload)
-            except Exception:
+            except Exception:  # noqa: BLE001  # one subscriber must not keep the news from the others
                 _log.exception("a subscriber failed", topic=topic)
 
     return publish

@@ -5,7 +5,6 @@ from typing import Any
 from sqlalchemy import Connection, Double, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-
 _server_clock = select(func.extract("epoch", func.clock_timestamp()).cast(Double))
 
 

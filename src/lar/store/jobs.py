@@ -6,11 +6,11 @@ even while it waits for its `run_at`.
 
 import math
 from collections.abc import Sequence
-
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import (
     Connection,
+    Double,
     Row,
     and_,
     bindparam,
@@ -53,9 +53,9 @@ _COLUMNS = (
 _OPEN = (JobState.QUEUED, JobState.RUNNING, JobState.WAITING)
 
 
-def _job(row: Row[tuple[int, str, str, JsonObject, str, int, int, float, float, int, str | None, str, int]]) -> Job:
+def _job(row: Row[*tuple[Any, ...]]) -> Job:
     identity, kind, lane, payload, state, *rest = row
-    return Job(JobId(identity), kind, lane, payload, JobState(state), *rest)
+    return Job(identity, kind, lane, payload, JobState(state), *rest)
 
 
 # ---- coming in
@@ -210,7 +210,7 @@ _wait = (
     .values(
         state=JobState.WAITING.value,
         worker_id=None,
-        run_at=case((_unseen_signal, bindparam("now")), else_=bindparam("until")),
+        run_at=case((_unseen_signal, bindparam("now", type_=Double)), else_=bindparam("until", type_=Double)),
     )
 )
 _fail = (
@@ -281,7 +281,7 @@ def _end_run(connection: Connection, statement: ReturningUpdate[tuple[str]], val
 
 # ---- from outside
 
-_cancel_values = {
+_cancel_values: dict[str, Any] = {
     "state": JobState.CANCELLED.value,
     "epoch": job.c.epoch + 1,
     "ended_at": bindparam("now"),
@@ -308,7 +308,7 @@ _ended_before = select(job.c.id).where(job.c.ended_at < bindparam("before")).lim
 _prune = delete(job).where(job.c.id.in_(_ended_before))
 
 
-def cancel(connection: Connection, job_ids: Sequence[JobId], *, now: float) -> list[JobId]:
+def cancel(connection: Connection, job_ids: Sequence[JobId], now: float) -> list[JobId]:
     """Cancel jobs. Their lanes are free at once, whatever their workers are still doing.
 
     Returns the ids of those that were open. The owner of a running one is told.
@@ -316,7 +316,7 @@ def cancel(connection: Connection, job_ids: Sequence[JobId], *, now: float) -> l
     return _cancelled(connection, connection.execute(_cancel, {"job_ids": job_ids, "now": now}).all())
 
 
-def cancel_lane(connection: Connection, lane: str, *, now: float) -> list[JobId]:
+def cancel_lane(connection: Connection, lane: str, now: float) -> list[JobId]:
     """Cancel every open job of a lane; returns their ids."""
     return _cancelled(connection, connection.execute(_cancel_lane, {"in_lane": lane, "now": now}).all())
 
@@ -330,7 +330,7 @@ def _cancelled(connection: Connection, rows: Sequence[Row[int, int | None]]) -> 
     return sorted(JobId(identity) for identity, _ in rows)
 
 
-def postpone(connection: Connection, job_id: JobId, *, run_at: float) -> bool:
+def postpone(connection: Connection, job_id: JobId, run_at: float) -> bool:
     """Move the time a queued job becomes due. False if it is not queued (any more)."""
     moved = connection.execute(_postpone, {"job_id": job_id, "next": run_at}).scalar() is not None
     if moved:

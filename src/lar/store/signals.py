@@ -21,7 +21,7 @@ _take = update(signal).where(signal.c.id.in_(bindparam("ids", expanding=True))).
 _ENDED = {JobState.DONE, JobState.FAILED, JobState.CANCELLED}
 
 
-def send(connection: Connection, job_id: JobId, name: str, payload: JsonObject, *, now: float) -> bool:
+def send(connection: Connection, job_id: JobId, name: str, payload: JsonObject, now: float) -> bool:
     """Tell a job something: a waiting one becomes due, a running one may ask. False if it has ended, or is unknown.
 
     Subscribers of "signals" are told the id of a running job.

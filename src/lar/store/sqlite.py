@@ -48,12 +48,14 @@ class SqliteBackend:
         self._readers: _Readers | None = None
 
     async def open(self, *, read_only: bool) -> None:
+        """Lock the file, bring it up to date, and start the threads."""
         await asyncio.to_thread(self._prepare, read_only)
         if not read_only:
             self._writer = _Writer(self._connect(), self._publish, self._probe)
         self._readers = _Readers(self._connect, self._settings.readers)
 
     async def close(self) -> None:
+        """Finish what was handed in, and unlock the file."""
         writer, self._writer = self._writer, None
         readers, self._readers = self._readers, None
         lock, self._lock = self._lock, None
@@ -66,11 +68,13 @@ class SqliteBackend:
             lock.release()
 
     async def write(self, unit: Unit[T]) -> T:
+        """Hand a unit to the writer."""
         if self._writer is None:
             raise StoreError("the database is closed")
         return await self._writer.submit(unit)
 
     async def read(self, unit: Unit[T]) -> T:
+        """Hand a unit to a reader."""
         if self._readers is None:
             raise StoreError("the database is closed")
         return await asyncio.get_running_loop().run_in_executor(self._readers.pool, self._readers.run, unit)
