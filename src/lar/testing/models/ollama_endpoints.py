@@ -26,7 +26,7 @@ _DETAILS: Wire = {
 
 async def _answer(sim: Completions, exchange: Exchange) -> web.StreamResponse:
     ask = ollama.parse(await exchange.body())
-    if not ask.user.parts and not ask.user.media and not ask.since_user:  # a request that only loads the model
+    if not any(message.parts or message.media or message.results for message in ask.messages):  # only loads the model
         return exchange.json({**ollama.line(ask, ""), "done": True, "done_reason": "load"})
     return await sim.answer(exchange, ask)
 
