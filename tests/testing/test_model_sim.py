@@ -48,8 +48,8 @@ def history(text: str) -> Any:
 
 async def complete(client: AsyncOpenAI, text: str, **more: Any) -> ChatCompletion:
     """One whole answer to one text."""
-    answer = await client.chat.completions.create(model="m", messages=history(text), **more)
-    return cast("ChatCompletion", answer)
+    create: Any = client.chat.completions.create
+    return cast("ChatCompletion", await create(model="m", messages=history(text), **more))
 
 
 async def say(client: AsyncOpenAI, text: str, **more: Any) -> str:
