@@ -2,7 +2,17 @@
 
 import re
 from collections.abc import Callable
-from decimal import ROUND_FLOOR, Context, Decimal, DecimalException, DivisionByZero, Inexact, InvalidOperation, Overflow
+from decimal import (
+    ROUND_FLOOR,
+    ROUND_HALF_UP,
+    Context,
+    Decimal,
+    DecimalException,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+)
 
 from lar.domain.risk import Risk
 from lar.errors import ToolError
@@ -58,7 +68,7 @@ def calculate(expression: str, settings: CalculatorSettings) -> str:
     except Overflow:
         raise ToolError("The result is too large.") from None
     except DecimalException:
-        raise ToolError("This has no real result, for example the square root of a negative number.") from None
+        raise ToolError("This has no real result, as the square root of a negative number has none.") from None
 
 
 def _tokens(expression: str) -> list[str]:
@@ -200,7 +210,7 @@ def _rounded(arguments: list[Decimal]) -> Decimal:
     digits = int(arguments[1]) if len(arguments) == 2 else 0  # noqa: PLR2004  # round(value, digits)
     if len(arguments) > 2 or abs(digits) > _WORKING_DIGITS // 2:  # noqa: PLR2004  # the same
         raise ToolError("round takes a value and a small number of digits.")
-    return round(arguments[0], digits)
+    return arguments[0].quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, Context(prec=100_000))
 
 
 _Function = Callable[[Context, list[Decimal]], Decimal]

@@ -1,0 +1,18 @@
+"""What one model loop is made of."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from lar.providers.contract import Parameters
+
+Sleep = Callable[[float], Awaitable[None]]
+"""Waits for so many seconds; handed in, so that tests need not."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSettings:
+    """Which model thinks, and how often a failed call is tried again. `model` is written `provider:model`."""
+
+    model: str
+    parameters: Parameters = field(default_factory=Parameters)
+    retries: int = 2

@@ -1,0 +1,132 @@
+"""One turn of the model loop, resumable at every step. Imports pydantic-ai.
+
+model:1 → tool:1.1 → tool:1.2 → model:2 → ... → the answer. What is done is in the journal and is read from there.
+"""
+
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from pydantic_ai.models import Model
+
+from lar.domain.message import Author
+from lar.domain.turn import Usage
+from lar.domain.values import JsonObject
+from lar.errors import LimitReached
+from lar.runtimes.contract import (
+    Finished,
+    ModelCalled,
+    TextReset,
+    ToolEnded,
+    ToolStarted,
+    TurnRequest,
+)
+from lar.runtimes.loop.asking import Asking, Emit
+from lar.runtimes.loop.record import Answer, Transcript, read_answer
+from lar.runtimes.loop.settings import LoopSettings, Sleep
+from lar.tools.contract import ToolCall, ToolStatus
+
+
+class Thinking:
+    """The loop of one turn."""
+
+    def __init__(self, request: TurnRequest, model: Model, settings: LoopSettings, sleep: Sleep, emit: Emit) -> None:
+        self._request = request
+        self._emit = emit
+        self._tools = {tool.name: tool for tool in request.toolbox.tools}
+        self._transcript = _opening(request)
+        self._asking = Asking(model, request.system, request.toolbox.tools, settings, sleep, emit)
+        self._usage = Usage()
+
+    async def run(self) -> None:
+        """Think until there is an answer; the last event emitted is `Finished`.
+
+        Raises:
+            ThinkingError: it cannot go on.
+
+        """
+        number = 0
+        while True:
+            number += 1
+            self._check_limits()
+            await self._listen(number)
+            answer = await self._ask(number)
+            if not answer.response.tool_calls:
+                self._emit(Finished(answer.response.text or ""))
+                return
+            if answer.response.text:
+                self._emit(TextReset())
+            if await self._act(number, answer.response.tool_calls):
+                self._emit(Finished("", silent=True))
+                return
+
+    def _check_limits(self) -> None:
+        """Whether one more model call is within the limits of the turn."""
+        limits, used = self._request.limits, self._usage
+        if used.model_calls >= limits.model_calls:
+            raise LimitReached("model_calls", f"the turn reached its limit of {limits.model_calls} model calls")
+        if limits.usd is not None and used.usd is not None and used.usd >= limits.usd:
+            raise LimitReached("usd", f"the turn reached its limit of ${limits.usd:g}")
+
+    async def _listen(self, number: int) -> None:
+        """Let in what was said since."""
+        steering = self._request.steering
+        if steering is None:
+            return
+
+        async def act() -> JsonObject:
+            return {"texts": list(await steering.take())}
+
+        taken = await self._request.journal.step(f"steer:{number}", "steer", {}, act, repeatable=True)
+        for text in taken["texts"]:
+            self._transcript.add(ModelRequest([UserPromptPart(text)]), "user", text)
+
+    async def _ask(self, number: int) -> Answer:
+        output = await self._request.journal.step(
+            f"model:{number}",
+            "model",
+            self._asking.record(self._transcript),
+            lambda: self._asking.ask(self._transcript.messages),
+            repeatable=True,
+        )
+        answer = read_answer(output)
+        self._usage += answer.usage
+        self._transcript.add(answer.response, "assistant", output["response"])
+        self._emit(ModelCalled(answer.usage, answer.response.model_name or ""))
+        return answer
+
+    async def _act(self, number: int, calls: list[ToolCallPart]) -> bool:
+        """Run these calls one after the other. True: one of them asks for silence."""
+        silent = False
+        results: list[ToolReturnPart] = []
+        for position, wanted in enumerate(calls, 1):
+            if self._usage.tool_calls >= self._request.limits.tool_calls:
+                raise LimitReached("tool_calls", f"the turn reached its limit of {self._usage.tool_calls} tool calls")
+            self._usage += Usage(tool_calls=1)
+            call = ToolCall(f"{number}.{position}", wanted.tool_name, wanted.args or {})
+            self._emit(ToolStarted(call.name, call.key))
+            outcome = await self._request.toolbox.execute(call)
+            self._emit(ToolEnded(call.name, call.key, outcome.status))
+            results.append(ToolReturnPart(wanted.tool_name, outcome.text, wanted.tool_call_id))
+            tool = self._tools.get(wanted.tool_name)
+            silent |= tool is not None and tool.silences and outcome.status is ToolStatus.OK
+        self._transcript.add(ModelRequest(results), "tool", [result.content for result in results])
+        return silent
+
+
+def _opening(request: TurnRequest) -> Transcript:
+    transcript = Transcript()
+    for exchange in request.history:
+        said: ModelMessage = (
+            ModelRequest([UserPromptPart(exchange.text)])
+            if exchange.author is Author.USER
+            else ModelResponse([TextPart(exchange.text)])
+        )
+        transcript.add(said, exchange.author, exchange.text)
+    transcript.add(ModelRequest([UserPromptPart(request.prompt)]), "user", request.prompt)
+    return transcript
