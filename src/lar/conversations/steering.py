@@ -23,11 +23,14 @@ class Joined:
         """Whether messages may join a running turn at all."""
         return mode is QueueMode.STEER
 
-    async def take(self) -> Sequence[str]:
-        """The texts of those not taken before, oldest first."""
-        arrived = [m for m in await self._db.read(arrived_since, self._work) if m.id not in self._taken]
-        self._taken.update(message.id for message in arrived)
-        return [message.text for message in arrived]
+    async def arrived(self) -> Sequence[tuple[int, str]]:
+        """Id and text of those not taken yet, oldest first."""
+        arrived = await self._db.read(arrived_since, self._work)
+        return [(message.id, message.text) for message in arrived if message.id not in self._taken]
+
+    def taken(self, ids: Sequence[int]) -> None:
+        """The turn answers these."""
+        self._taken.update(ids)
 
     def left_over(self, connection: Connection) -> list[Message]:
         """Those nobody took; from here on to the commit none can join."""

@@ -40,8 +40,12 @@ class TurnRequest:
 class Steering(Protocol):
     """Messages that arrived for the running turn."""
 
-    async def take(self) -> Sequence[str]:
-        """Those not taken before, oldest first. A runtime journals what it took before it uses it."""
+    async def arrived(self) -> Sequence[tuple[int, str]]:
+        """Id and text of those not taken yet, oldest first."""
+        ...
+
+    def taken(self, ids: Sequence[int]) -> None:
+        """The turn answers these. A runtime journals what arrived, and says so of every one, at every attempt."""
         ...
 
 
