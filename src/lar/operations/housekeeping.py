@@ -1,0 +1,48 @@
+"""Retention: once a day, what is older than the owner wants to keep is forgotten."""
+
+from sqlalchemy import Connection
+
+from lar.conversations.settings import ConversationSettings
+from lar.domain.job import Job
+from lar.domain.values import Clock
+from lar.engine.contract import Done, JobContext, Outcome
+from lar.store import inbound, jobs
+
+KIND = "housekeeping"
+"""The kind of job that keeps house."""
+
+_DAY = 86400.0
+
+
+class HousekeepingHandler:
+    """Keeps house: the engine's handler of jobs of kind "housekeeping". Each day's job queues the next day's."""
+
+    def __init__(self, settings: ConversationSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+
+    async def run(self, context: JobContext) -> Outcome:
+        """Forget raw updates, then finished jobs with their journals."""
+        now = self._clock()
+        await context.write(inbound.forget_raw, now - self._settings.raw_days * _DAY)
+        await context.write(inbound.prune, now - self._settings.retention_days * _DAY)
+        while await context.write(jobs.prune, now - self._settings.retention_days * _DAY):
+            pass
+        return Done(self.schedule)
+
+    def give_up(self, connection: Connection, _job: Job, _error: str) -> None:
+        """Try again tomorrow."""
+        self.schedule(connection)
+
+    def schedule(self, connection: Connection) -> None:
+        """Queue the next day's job, once."""
+        tomorrow = int(self._clock() // _DAY) + 1
+        jobs.enqueue(
+            connection,
+            kind=KIND,
+            lane=KIND,
+            payload={},
+            now=self._clock(),
+            run_at=tomorrow * _DAY,
+            dedup_key=f"{KIND}:{tomorrow}",
+        )
