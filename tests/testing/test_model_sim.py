@@ -1,5 +1,6 @@
 """The model simulator's OpenAI Chat Completions, embeddings and audio, by the real client."""
 
+import asyncio
 import base64
 import json
 import time
@@ -203,6 +204,19 @@ async def test_takes_its_time(client: AsyncOpenAI, models: ModelSim) -> None:
     models.options.update(ttft=0.05, tps=400)
     await stream(client, "x" * 74)
     assert time.monotonic() - begun >= 0.14
+
+
+async def test_notes_a_client_that_hangs_up(client: AsyncOpenAI, models: ModelSim) -> None:
+    """Whether a cancelled turn really drops its model call can be read from the log."""
+    models.options["ttft"] = 60
+    call = asyncio.create_task(say(client, "x"))
+    async with asyncio.timeout(5):
+        while not models.log:  # noqa: ASYNC110  # the log is a record, not a signal
+            await asyncio.sleep(0)
+        call.cancel()
+        while models.log[-1]["status"] != -2:  # noqa: ASYNC110  # the same
+            await asyncio.sleep(0)
+    assert call.cancelled()
 
 
 async def test_answers_by_script(client: AsyncOpenAI, models: ModelSim) -> None:

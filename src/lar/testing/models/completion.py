@@ -78,26 +78,17 @@ class Completions:
                 "x-request-id": f"req_{exchange.rid}",
             }
         )
-        try:
-            await response.prepare(exchange.request)
-            if reply.stream_break:
-                await self._write(exchange, response, chunks[: len(chunks) // 2])
-                exchange.done(-1)
-                await asyncio.sleep(0.05)  # so that the first half is on the wire
-                _hang_up(exchange.request)
-                return response
-            exchange.entry["status"] = 200
-            await self._write(exchange, response, chunks[:-1])
-            exchange.done(200)
-            await response.write(chunks[-1][0])
-            await response.write_eof()
-        except ConnectionError as gone:
-            exchange.done(-2)
-            exchange.entry["gone"] = type(gone).__name__
-        except asyncio.CancelledError:
-            exchange.done(-2)
-            exchange.entry["gone"] = "CancelledError"
-            raise
+        await response.prepare(exchange.request)
+        if reply.stream_break:
+            await self._write(exchange, response, chunks[: len(chunks) // 2])
+            exchange.done(-1)
+            await asyncio.sleep(0.05)  # so that the first half is on the wire
+            _hang_up(exchange.request)
+            return response
+        await self._write(exchange, response, chunks[:-1])
+        exchange.done(200)
+        await response.write(chunks[-1][0])
+        await response.write_eof()
         return response
 
     async def _write(self, exchange: Exchange, response: web.StreamResponse, chunks: list[Chunk]) -> None:

@@ -14,6 +14,7 @@ The answer to everything is `echo: <latest user text>`, unless the latest user m
 Over HTTP it is controlled through `/_sim/script`, `/_sim/log`, `/_sim/config` and `/_sim/reset`.
 """
 
+import asyncio
 import dataclasses
 import itertools
 import json
@@ -70,7 +71,9 @@ class ModelSim:
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_route("*", "/_sim/{action}", self._serve_control)
         app.router.add_route("*", "/{path:.*}", self._serve)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, keepalive_timeout=300)
+        self._runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=0.5, keepalive_timeout=300, handler_cancellation=True
+        )
         await self._runner.setup()
         await web.TCPSite(self._runner, self.host, self.port, backlog=1024).start()
         self.port = int(self._runner.addresses[0][1])
@@ -120,7 +123,12 @@ class ModelSim:
         for pattern, endpoint in ROUTES:
             match = pattern.search(path)
             if match:
-                return await endpoint(self._completions, exchange, *match.groups())
+                try:
+                    return await endpoint(self._completions, exchange, *match.groups())
+                except (asyncio.CancelledError, ConnectionError) as gone:  # the client hung up
+                    exchange.done(-2)
+                    exchange.entry["gone"] = type(gone).__name__
+                    raise
         message = f"Invalid URL ({request.method} {path})"
         error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
         return exchange.json({"error": error}, 404)
