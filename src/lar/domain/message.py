@@ -27,3 +27,11 @@ class Message:
     turn_id: TurnId | None = None
     vendor_id: str = ""
     attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One line of the history a prompt carries."""
+
+    author: Author
+    text: str

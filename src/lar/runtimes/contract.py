@@ -5,18 +5,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from lar.domain.ids import TurnId
-from lar.domain.message import Author
+from lar.domain.message import Exchange
 from lar.domain.turn import Limits, Usage
 from lar.engine.contract import Journal
 from lar.tools.contract import Toolbox, ToolStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One line of the history a prompt carries."""
-
-    author: Author
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
