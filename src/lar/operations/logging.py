@@ -1,7 +1,7 @@
 """Logs: one line of logfmt each, with what belongs together marked, and no secret in it.
 
-Bind what a stretch of work belongs to with `structlog.contextvars.bound_contextvars(turn=..., conversation=..., job=...)`;
-lines of other libraries written meanwhile carry it, too.
+Bind what a stretch of work belongs to with `structlog.contextvars.bound_contextvars(turn=..., conversation=...)`; lines
+that other libraries write meanwhile carry it, too.
 """
 
 import logging

@@ -1,0 +1,82 @@
+"""The home folder: made, kept private, and where a running gateway leaves its address."""
+
+import json
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lar.errors import ConfigError
+
+TOKEN, GATEWAY = "token", "gateway.json"  # names of files
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A gateway that runs on this machine."""
+
+    pid: int
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Where it answers on this machine, without a slash at the end."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  # read, not bound
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+def prepare(home: Path) -> None:
+    """Make the folder, for its owner alone, if it is missing.
+
+    Raises:
+        ConfigError: it cannot be made or written.
+
+    """
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"the home folder {home} cannot be made: {error.strerror}. Set LAR_HOME") from None
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise ConfigError(f"the home folder {home} cannot be written: change its owner, or set LAR_HOME")
+
+
+def token(home: Path) -> str:
+    """What local commands prove themselves with; made on first use, readable by its owner alone."""
+    path = home / TOKEN
+    with suppress(FileExistsError):
+        fresh = home / f".{TOKEN}.{os.getpid()}"
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(32))
+        try:
+            os.link(fresh, path)  # never seen half written, never replaced
+        finally:
+            fresh.unlink()
+    return path.read_text(encoding="ascii").strip()
+
+
+def announce(home: Path, running: Running) -> None:
+    """Leave the address of this gateway for local commands."""
+    fresh = home / f".{GATEWAY}.{os.getpid()}"
+    fresh.write_text(json.dumps(asdict(running)))
+    fresh.replace(home / GATEWAY)
+
+
+def withdraw(home: Path) -> None:
+    """Take back what `announce` left, if it is this process's."""
+    running = find(home)
+    if running and running.pid == os.getpid():
+        (home / GATEWAY).unlink(missing_ok=True)
+
+
+def find(home: Path) -> Running | None:
+    """The gateway whose process is alive, if there is one."""
+    try:
+        running = Running(**json.loads((home / GATEWAY).read_text(encoding="utf-8")))
+        os.kill(running.pid, 0)
+    except PermissionError:
+        return None  # the process id went to somebody else
+    except (OSError, ValueError, TypeError):
+        return None
+    return running

@@ -1,0 +1,68 @@
+"""Read everything that is recorded about a turn."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, select
+
+from lar.domain.ids import TurnId
+from lar.store.schema import conversation, delivery, job, message, principal, prompt, step, turn
+
+Plain = dict[str, Any]
+
+
+def turn_record(connection: Connection, turn_id: TurnId) -> Plain | None:
+    """A turn with all that belongs to it, as plain values named like the columns; None if there is no such turn.
+
+    `messages` are those of the turn, `history` those its prompt was given, `system` the system prompt ("" before the
+    first attempt), `steps` in the order they were started.
+    """
+    found = _first(connection, turn, turn.c.id == turn_id)
+    if found is None:
+        return None
+    pinned: Plain = found["context"] or {}
+    return {
+        "turn": found,
+        "job": _first(connection, job, job.c.id == found["job_id"]),
+        "conversation": _first(connection, conversation, conversation.c.id == found["conversation_id"]),
+        "principal": _first(connection, principal, principal.c.id == found["principal_id"]),
+        "system": _system(connection, pinned.get("system", "")),
+        "history": _all(connection, message, message.c.id.in_(pinned.get("history", [])), message.c.id),
+        "messages": _all(connection, message, message.c.turn_id == turn_id, message.c.id),
+        "steps": _all(connection, step, step.c.job_id == found["job_id"], step.c.seq),
+        "deliveries": _all(connection, delivery, delivery.c.turn_id == turn_id, delivery.c.id),
+    }
+
+
+def newest_turns(connection: Connection, limit: int) -> list[Plain]:
+    """The last turns, newest first: `id`, `state`, `agent`, `created_at`, `ended_at`, `chat`, `channel`, `usage`."""
+    rows = connection.execute(
+        select(
+            turn.c.id,
+            turn.c.state,
+            turn.c.agent,
+            turn.c.created_at,
+            turn.c.ended_at,
+            turn.c.usage,
+            conversation.c.channel,
+            conversation.c.chat,
+        )
+        .join(conversation, conversation.c.id == turn.c.conversation_id)
+        .order_by(turn.c.id.desc())
+        .limit(limit)
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+def _system(connection: Connection, digest: str) -> str:
+    return connection.execute(select(prompt.c.text).where(prompt.c.digest == digest)).scalar_one_or_none() or ""
+
+
+def _first(connection: Connection, table: Table, condition: ColumnElement[bool]) -> Plain | None:
+    row = connection.execute(select(table).where(condition)).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+def _all(
+    connection: Connection, table: Table, condition: ColumnElement[bool], order: ColumnElement[Any]
+) -> list[Plain]:
+    return [dict(row) for row in connection.execute(select(table).where(condition).order_by(order)).mappings()]
