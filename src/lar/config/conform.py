@@ -18,7 +18,8 @@ Tree = dict[str, object]
 
 def apply_override(tree: Tree, override: Override) -> Path:
     """Set what a variable of the environment sets; the path it went to, in the spelling the file uses."""
-    node, path = tree, []
+    node = tree
+    path: list[str] = []
     for position, part in enumerate(override.path):
         name = next((known for known in node if known.lower().replace("-", "_") == part), part)
         path.append(name)

@@ -131,7 +131,7 @@ def _idle_providers(settings: Settings) -> Iterator[str]:
     }
     named.add(_provider_of(DEFAULT_MODEL))
     for name in settings.providers.keys() - named:
-        yield f"providers.{name} is not used: no agent names one of its models, such as '{name}:...' in agents.main.model"
+        yield f"providers.{name} is not used: no agent names one of its models ('{name}:...' in agents.main.model)"
 
 
 def _provider_of(model: str) -> str:

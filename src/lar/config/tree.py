@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lar.channels.telegram.settings import TelegramSettings
 from lar.conversations.settings import ConversationSettings
+from lar.engine.settings import EngineSettings
+from lar.memory.settings import MemorySettings
 from lar.operations.settings import LoggingSettings
 from lar.policy.settings import PolicySettings
 from lar.providers.settings import ProviderSettings
@@ -48,6 +50,8 @@ class Settings(BaseModel):
     agents: dict[str, AgentSettings] = Field(default={}, description="Who answers; `main` does unless told otherwise.")
     tools: ToolSettings = Field(default_factory=ToolSettings, description="What tools may use.")
     conversations: ConversationSettings = Field(default_factory=ConversationSettings, description="How turns queue.")
+    engine: EngineSettings = Field(default_factory=EngineSettings, description="How durable work is carried out.")
+    memory: MemorySettings = Field(default_factory=MemorySettings, description="What a prompt is reminded of.")
     policy: PolicySettings = Field(default_factory=PolicySettings, description="What is forbidden.")
     logging: LoggingSettings = Field(default_factory=LoggingSettings, description="Logs.")
 

@@ -45,7 +45,8 @@ def _head(record: JsonObject, turn: Plain) -> Iterator[str]:
     price = "unknown" if usage.get("usd") is None else f"${usage['usd']:.4f}"
     yield (
         f"agent {turn['agent'] or 'main'}: {usage.get('model_calls', 0)} model calls, "
-        f"{usage.get('tool_calls', 0)} tool calls, {usage.get('input_tokens', 0)} + {usage.get('output_tokens', 0)} tokens, {price}"
+        f"{usage.get('tool_calls', 0)} tool calls, "
+        f"{usage.get('input_tokens', 0)} + {usage.get('output_tokens', 0)} tokens, {price}"
     )
     history = len(cast("list[Plain]", record["history"]))
     yield f"prompt: {len(record['system'])} characters of system prompt, {history} messages of history"
