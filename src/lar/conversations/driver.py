@@ -46,7 +46,7 @@ class Prompting:
 
     window: int
     system: Callable[[Agent, Conversation, Principal], str]
-    history: Callable[[Sequence[Message]], tuple[Exchange, ...]]
+    history: Callable[[Work], tuple[Exchange, ...]]
     toolbox: Callable[[Agent, ToolContext, Journal], Toolbox]
 
 
@@ -111,12 +111,12 @@ class TurnHandler:
         agent = around.agents.of(work.conversation.agent)
         channel = around.channels.get((work.conversation.address.channel, work.conversation.address.account))
         fetched = await fetch_all(work.said, channel, context, around.files)
-        prompt = "\n\n".join(describe(message.text, fetched.get(message.id, ())) for message in work.said)
+        prompt = "\n\n".join(describe(_spoken(work, message), fetched.get(message.id, ())) for message in work.said)
         caller = ToolContext(work.principal, work.conversation.id, work.turn.id, work.conversation.place)
         return agent, TurnRequest(
             turn_id=work.turn.id,
             system=work.system,
-            history=around.prompting.history(work.history),
+            history=around.prompting.history(work),
             prompt=prompt,
             limits=agent.limits,
             toolbox=around.prompting.toolbox(agent, caller, context),
@@ -224,6 +224,12 @@ async def _pump(agent: Agent, request: TurnRequest, events: "asyncio.Queue[Event
     except Exception:
         log.exception("runtime failed", turn=request.turn_id, agent=agent.name)
         events.put_nowait(Crashed())
+
+
+def _spoken(work: Work, message: Message) -> str:
+    """What was said; in a group, who said it comes first."""
+    name = work.names.get(message.principal_id) if message.principal_id is not None else None
+    return f"{name}: {message.text}" if name else message.text
 
 
 def _store(path: Path, text: str) -> None:

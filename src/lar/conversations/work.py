@@ -1,12 +1,12 @@
 """What a turn works on: read once by its first attempt, pinned, and read again the same by every later one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from lar.domain.conversation import Conversation
-from lar.domain.ids import JobId
+from lar.domain.conversation import Conversation, Place
+from lar.domain.ids import JobId, PrincipalId
 from lar.domain.message import Author, Message
 from lar.domain.principal import Principal
 from lar.domain.turn import Turn, TurnState
@@ -24,6 +24,8 @@ class Work:
     said: tuple[Message, ...]
     history: tuple[Message, ...]
     system: str
+    names: Mapping[PrincipalId, str]
+    """Who said what, in a group; empty in a private chat."""
 
     @property
     def language(self) -> str:
@@ -59,18 +61,30 @@ def pin(connection: Connection, job_id: JobId, window: int, system_prompt: Syste
         "history": [message.id for message in history],
     }
     turns.begin(connection, turn.id, pinned, now)
-    return Work(turn, conversation, principal, tuple(said), tuple(history), system)
+    names = _names(connection, conversation, [*history, *said])
+    return Work(turn, conversation, principal, tuple(said), tuple(history), system, names)
 
 
 def _read(connection: Connection, turn: Turn, pinned: JsonObject) -> Work:
+    conversation = conversations.get(connection, turn.conversation_id)
+    said = messages.by_ids(connection, pinned["said"])
+    history = messages.by_ids(connection, pinned["history"])
     return Work(
         turn,
-        conversations.get(connection, turn.conversation_id),
+        conversation,
         people.get(connection, turn.principal_id),
-        tuple(messages.by_ids(connection, pinned["said"])),
-        tuple(messages.by_ids(connection, pinned["history"])),
+        tuple(said),
+        tuple(history),
         turns.prompt_text(connection, pinned["system"]),
+        _names(connection, conversation, [*history, *said]),
     )
+
+
+def _names(connection: Connection, conversation: Conversation, told: Iterable[Message]) -> Mapping[PrincipalId, str]:
+    if conversation.place is Place.PRIVATE:
+        return {}
+    authors = {message.principal_id for message in told if message.principal_id is not None}
+    return {author: people.get(connection, author).name for author in authors}
 
 
 def arrived_since(connection: Connection, work: Work) -> list[Message]:
