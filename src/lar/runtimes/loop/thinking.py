@@ -80,10 +80,11 @@ class Thinking:
             return
 
         async def act() -> JsonObject:
-            return {"texts": list(await steering.take())}
+            return {"messages": [list(message) for message in await steering.arrived()]}
 
-        taken = await self._request.journal.step(f"steer:{number}", "steer", {}, act, repeatable=True)
-        for text in taken["texts"]:
+        heard = await self._request.journal.step(f"steer:{number}", "steer", {}, act, repeatable=True)
+        steering.taken([message_id for message_id, _ in heard["messages"]])
+        for _, text in heard["messages"]:
             self._transcript.add(ModelRequest([UserPromptPart(text)]), "user", text)
 
     async def _ask(self, number: int) -> Answer:
