@@ -88,8 +88,8 @@ class Bot:
         self.next_update = 100_000_001
         self.allowed: list[str] | None = None
         self.poll = None
-        self.last_poll: tuple[int | None, float] = (None, 0.0)  # offset, when
-        self.first_poll: float | None = None
+        self.last_poll: tuple[int | None, float] = (None, 0.0)  # offset, when (loop time)
+        self.first_poll: float | None = None  # epoch seconds
         self.polls = 0
         self.profile: dict[tuple[str, str], str] = {}  # (field, language) -> text
         self.commands: dict[tuple[str, str], list[Json]] = {}  # (scope, language) -> commands
