@@ -75,6 +75,7 @@ class Engine:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         with suppress(StoreError):  # the next start takes them over, as after a crash
+            await self._db.settle()
             await self._db.write(workers.retire, self._worker_id)
 
     # ---- claiming

@@ -18,10 +18,13 @@ Probe = Callable[[Phase, Sequence[str]], None]
 """Called by the writing thread just before and just after a COMMIT, with the names of the functions it commits."""
 
 Publish = Callable[[str, str], None]
-"""Tells every subscriber of a topic (first) a payload (second). Called on the event loop."""
+"""Tells every subscriber of a topic (first, `ANY`: of all topics) a payload (second). Called on the event loop."""
 
 ANY = ""
 """The payload that means: something may have been missed, look for yourself."""
+
+CHANNEL = "lar"
+"""The PostgreSQL channel that carries all topics: `topic payload`."""
 
 NOTICES = "lar.notices"
 """Where a SQLite connection collects what to tell after the commit."""
@@ -64,6 +67,10 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """Let what was handed in finish, then disconnect."""
+        ...
+
+    async def settle(self) -> None:
+        """Wait for the writes that were handed in, whether or not somebody waits for them."""
         ...
 
     async def write(self, unit: Unit[T]) -> T:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from typing import Concatenate, ParamSpec, TypeVar, cast
 
 import structlog
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, func, select
 
 from lar.errors import StoreError
-from lar.store.backend import ANY, NOTICES, Backend, Dialect, Probe, Publish, Unit, parse_url
+from lar.store.backend import ANY, CHANNEL, NOTICES, Backend, Dialect, Probe, Publish, Unit, parse_url
 from lar.store.postgres import PostgresBackend
 from lar.store.settings import StoreSettings
 from lar.store.sqlite import SqliteBackend
@@ -20,13 +21,13 @@ Subscriber = Callable[[str], None]
 
 _log = structlog.get_logger(__name__)
 
-_PG_NOTIFY = text("SELECT pg_notify(:topic, :payload)")
+_pg_notify = select(func.pg_notify(CHANNEL, bindparam("notice")))
 
 
 def notify(connection: Connection, topic: str, payload: str = ANY) -> None:
     """Tell every subscriber of `topic`, in every process, once the transaction of `connection` has committed."""
     if connection.dialect.name == "postgresql":
-        connection.execute(_PG_NOTIFY, {"topic": f"lar_{topic}", "payload": payload})
+        connection.execute(_pg_notify, {"notice": f"{topic} {payload}"})
     else:
         notices = cast("dict[tuple[str, str], None]", connection.info.setdefault(NOTICES, {}))
         notices[topic, payload] = None
@@ -69,6 +70,10 @@ class Database:
         """Let the writes that were handed in finish, then let go of the database. May be called twice."""
         await self._backend.close()
 
+    async def settle(self) -> None:
+        """Wait for the writes that were handed in, also those whose waiters were cancelled."""
+        await self._backend.settle()
+
     async def write(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `fn(connection, ...)` in a transaction.
 
@@ -98,7 +103,8 @@ class Database:
 
 def _publisher(subscribers: dict[str, list[Subscriber]]) -> Publish:
     def publish(topic: str, payload: str) -> None:
-        for callback in tuple(subscribers.get(topic, ())):
+        told = subscribers.get(topic, []) if topic != ANY else chain.from_iterable(subscribers.values())
+        for callback in tuple(told):
             try:
                 callback(payload)
             except Exception:  # noqa: BLE001  # one subscriber must not keep the news from the others

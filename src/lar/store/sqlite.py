@@ -67,6 +67,10 @@ class SqliteBackend:
         if lock:
             lock.release()
 
+    async def settle(self) -> None:
+        """Wait for the units that were handed in: they are run in order."""
+        await self.write(Unit(_nothing, (), {}))
+
     async def write(self, unit: Unit[T]) -> T:
         """Hand a unit to the writer."""
         if self._writer is None:
@@ -306,6 +310,10 @@ class _FileLock:
 
     def release(self) -> None:
         os.close(self._handle)
+
+
+def _nothing(_connection: Connection) -> None:
+    """A unit that only waits for its turn."""
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:

@@ -1,0 +1,1 @@
+"""Alembic migrations. A new one is also added to `store.upgrade.REVISIONS`."""
