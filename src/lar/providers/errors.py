@@ -34,6 +34,9 @@ class Failure:
     retry_after: float | None = None
 
 
+_TOO_LONG = "This conversation is too long for the model. /new starts afresh."
+_TOO_LATE = "The model did not answer in time."
+
 # The first class that matches decides, so the narrower come first.
 _BY_CLASS: tuple[tuple[type[Exception], ThinkingKind, bool, str], ...] = (
     (ModelQuotaExceededError, "quota", False, "The model's provider says that the quota or the credit is used up."),
@@ -42,39 +45,40 @@ _BY_CLASS: tuple[tuple[type[Exception], ThinkingKind, bool, str], ...] = (
         ModelContextWindowExceededError,
         "context",
         False,
-        "This conversation is too long for the model. /new starts afresh.",
+        _TOO_LONG,
     ),
     (ModelAuthenticationError, "auth", False, "The model's provider refused the API key."),
     (ModelNotFoundError, "invalid", False, "The model's provider does not know this model."),
     (ModelRequestRejectedError, "invalid", False, "The model's provider refused the request."),
     (ModelUnavailableError, "overloaded", True, "The model is overloaded right now."),
     (ModelServerError, "overloaded", True, "The model's provider has trouble right now."),
-    (ModelTimeoutError, "timeout", True, "The model did not answer in time."),
-    (ModelRequestTimeout, "timeout", True, "The model did not answer in time."),
+    (ModelTimeoutError, "timeout", True, _TOO_LATE),
+    (ModelRequestTimeout, "timeout", True, _TOO_LATE),
     (ModelConnectionError, "network", True, "The connection to the model's provider failed."),
     (ContentFilterError, "refused", False, "The model's provider filtered this conversation."),
     (UnexpectedModelBehavior, "network", True, "The model's answer could not be read."),
-    (httpx2.TimeoutException, "timeout", True, "The model did not answer in time."),
+    (httpx2.TimeoutException, "timeout", True, _TOO_LATE),
     (httpx2.TransportError, "network", True, "The connection to the model's provider failed."),
 )
+
+MODEL_ERRORS = (ModelAPIError, UnexpectedModelBehavior, httpx2.TransportError)
+"""What a model call may raise that is no fault of our own; `explain` knows all of them."""
 
 _TIMEOUT_STATUS = 408
 _TOO_LARGE_STATUS = 413
 
 
-def explain(error: Exception) -> Failure | None:
-    """The failure this exception stands for, or None if it is not one of a model call but a fault of our own."""
+def explain(error: Exception) -> Failure:
+    """The failure that one of `MODEL_ERRORS` stands for."""
     retry_after = error.retry_after if isinstance(error, ModelAPIError) else None
     for kind_of, kind, transient, message in _BY_CLASS:
         if isinstance(error, kind_of):
             return Failure(kind, message, transient, retry_after)
-    if isinstance(error, ModelHTTPError):
-        if error.status_code == _TOO_LARGE_STATUS:
-            return Failure(
-                "context", "This conversation is too long for the model. /new starts afresh.", transient=False
-            )
-        transient = error.status_code == _TIMEOUT_STATUS
-        return Failure("timeout" if transient else "invalid", "The model's provider refused the request.", transient)
-    if isinstance(error, ModelAPIError):
-        return Failure("network", "The model's provider gave an answer that could not be read.", transient=True)
-    return None
+    status = error.status_code if isinstance(error, ModelHTTPError) else 0
+    if status == _TOO_LARGE_STATUS:
+        return Failure("context", _TOO_LONG, transient=False)
+    if status == _TIMEOUT_STATUS:
+        return Failure("timeout", _TOO_LATE, transient=True, retry_after=retry_after)
+    if status:
+        return Failure("invalid", "The model's provider refused the request.", transient=False)
+    return Failure("network", "The model's provider gave an answer that could not be read.", transient=True)

@@ -20,7 +20,7 @@ from pydantic_ai.tools import ToolDefinition
 from lar.domain.turn import Usage
 from lar.domain.values import JsonObject
 from lar.errors import ThinkingError
-from lar.providers.errors import Failure, explain
+from lar.providers.errors import MODEL_ERRORS, Failure, explain
 from lar.runtimes.contract import RuntimeEvent, TextDelta, TextReset
 from lar.runtimes.loop.record import Transcript, digest, write_answer
 from lar.runtimes.loop.settings import LoopSettings, Sleep
@@ -77,10 +77,8 @@ class Asking:
             shown = _Shown(self._emit)
             try:
                 response = await self._stream(messages, shown)
-            except Exception as error:
+            except MODEL_ERRORS as error:
                 failure = explain(error)
-                if failure is None:
-                    raise
                 wait = self._wait(failure, attempt)
                 said = "" if failure.kind == "auth" else str(error)[:500]  # some servers repeat the key they refuse
                 log.warning("model call failed", kind=failure.kind, attempt=attempt, wait=wait, error=said)

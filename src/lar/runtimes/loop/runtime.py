@@ -1,7 +1,7 @@
 """The door to the model loop: imports no model library until the first turn, or until it is told to warm up."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ class LoopRuntime:
         """Import the model library and make the model, off the event loop, so that the first turn need not wait."""
         await self._model()
 
-    async def run(self, request: TurnRequest) -> AsyncIterator[RuntimeEvent]:
+    async def run(self, request: TurnRequest) -> AsyncGenerator[RuntimeEvent, None]:
         """Think. Closing the iterator ends the model call or the tool call that runs.
 
         Raises:

@@ -1,6 +1,6 @@
 """The offline runtime: no model, real tools, and no pretence."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from lar.errors import LimitReached
 from lar.runtimes.contract import Finished, RuntimeEvent, ToolEnded, ToolStarted, TurnRequest
@@ -59,7 +59,7 @@ o una sección `[providers.…]` en `lar.toml`, y reiniciar.""",
 class OfflineRuntime:
     """Understands a few phrases and calls the same tools a model would, through the same toolbox. A `Runtime`."""
 
-    async def run(self, request: TurnRequest) -> AsyncIterator[RuntimeEvent]:
+    async def run(self, request: TurnRequest) -> AsyncGenerator[RuntimeEvent, None]:
         """Answer what is understood, paragraph by paragraph.
 
         Raises:
