@@ -1,0 +1,308 @@
+"""The composition root: the only place that names concrete adapters. Builds, starts, stops."""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Self
+
+import structlog
+
+from lar import __version__
+from lar.channels.contract import Channel
+from lar.channels.telegram.settings import TelegramSettings
+from lar.channels.terminal.adapter import TerminalChannel
+from lar.channels.terminal.manifest import ACCOUNT as TERMINAL_ACCOUNT
+from lar.channels.terminal.manifest import NAME as TERMINAL
+from lar.config import Config
+from lar.conversations.agents import Agent, Agents
+from lar.conversations.commands import ANNOUNCE, Facts
+from lar.conversations.deliverer import Deliverer
+from lar.conversations.driver import Prompting, Surroundings, TurnHandler
+from lar.conversations.inbox import Inbox
+from lar.conversations.lane import TURN
+from lar.conversations.menu import MenuHandler
+from lar.conversations.presence import Presence
+from lar.conversations.problems import Problems
+from lar.conversations.work import Work
+from lar.domain.conversation import Conversation
+from lar.domain.message import Exchange
+from lar.domain.principal import Principal, Role
+from lar.domain.values import Clock
+from lar.engine.contract import Handler, Journal
+from lar.engine.engine import Engine
+from lar.errors import ConfigError
+from lar.memory.context import history, system_prompt
+from lar.memory.history import history_tool
+from lar.memory.notes import note_tools
+from lar.operations import home as local
+from lar.operations.calls import Operations, Process
+from lar.operations.housekeeping import KIND as HOUSEKEEPING
+from lar.operations.housekeeping import HousekeepingHandler
+from lar.policy.access import AccessRules
+from lar.policy.gate import Gate
+from lar.providers.contract import Parameters
+from lar.providers.models import Models
+from lar.providers.openai.factory import OpenAIFactory
+from lar.runtimes.contract import Runtime
+from lar.runtimes.loop.runtime import LoopRuntime
+from lar.runtimes.loop.settings import LoopSettings
+from lar.runtimes.offline.runtime import OfflineRuntime
+from lar.runtimes.settings import AgentSettings
+from lar.store.backend import Probe
+from lar.store.database import Database
+from lar.tools.calculator import calculator_tool
+from lar.tools.clock import clock_tool
+from lar.tools.contract import Tool, ToolContext
+from lar.tools.execute import Registry, TurnTools
+from lar.tools.silence import stay_silent
+
+log = structlog.get_logger(__name__)
+
+PARTS = frozenset({"gateway", "worker", "web"})
+"""What `lar run --only` may name: where people talk; what does the turns; the HTTP server."""
+
+RESTART_FIRST, RESTART_MOST = 1.0, 60.0
+"""Seconds before a part that failed is started again: doubling from the first to the most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What a test or a benchmark puts into an otherwise ordinary Lar."""
+
+    tools: tuple[Tool, ...] = ()
+    probe: Probe | None = None
+    clock: Clock = time.time
+    ticks: Clock = time.monotonic
+
+
+class App:
+    """A Lar, built from its configuration: `async with` opens its database, `run` serves."""
+
+    def __init__(self, config: Config, extras: Extras = Extras()) -> None:  # frozen
+        self.config = config
+        self.clock = extras.clock
+        self._started_at = extras.clock()
+        self.problems = Problems()
+        self.db = Database(config.database, probe=extras.probe)
+        self.terminal = TerminalChannel()
+        self.channels: dict[tuple[str, str], Channel] = {(TERMINAL, TERMINAL_ACCOUNT): self.terminal}
+        self.rules = {(TERMINAL, TERMINAL_ACCOUNT): AccessRules(local=Role.ADMIN)}
+        self.webhooks: dict[str, Callable[[Mapping[str, str], bytes], Awaitable[int]]] = {}
+        self._files = config.home / "files"
+        if config.channels.telegram.bot_token:
+            self._add_telegram(config.channels.telegram)
+        self._models = Models({name: OpenAIFactory(name, settings) for name, settings in config.providers.items()})
+        self._loops: list[LoopRuntime] = []
+        self.agents = self._build_agents(extras.tools)
+        self._presence = Presence(self.db, self.channels)
+        self.deliverer = Deliverer(
+            self.db, self.channels, self.problems, self.clock, config.conversations.default_language
+        )
+        self.terminal.on_connect(self.deliverer.hurry)
+        self._menus = MenuHandler(self.db, self.channels, self.rules, self.clock)
+        self._housekeeping = HousekeepingHandler(config.conversations, self.clock)
+        self.inbox = Inbox(self.db, self.rules, config.conversations, self._facts(), self.clock)
+        self.engine = self._build_engine(extras)
+
+    async def __aenter__(self) -> Self:
+        """Make the home folder and open the database.
+
+        Raises:
+            StoreError: it cannot be used; the message says why.
+
+        """
+        local.prepare(self.config.home)
+        for folder in (
+            self._files,
+            self.config.home / "workspace" / "shared",
+            self.config.home / "workspace" / "people",
+        ):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await self.db.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Give back everything that was opened."""
+        await self._presence.close()
+        await self._models.close()
+        await self.db.close()
+
+    async def run(self, parts: frozenset[str] = PARTS) -> None:
+        """Serve the parts named until cancelled, each supervised by itself."""
+        async with asyncio.TaskGroup() as group:
+            if "gateway" in parts:
+                group.create_task(self._supervise("deliverer", self.deliverer.run))
+                for (name, account), channel in self.channels.items():
+                    group.create_task(
+                        self._supervise(f"{name}:{account}", lambda channel=channel: self._receive(channel))
+                    )
+                group.create_task(self._supervise_once("previews", self._presence.sweep))
+                group.create_task(self._supervise_once("menus", self._menus.changed))
+            if "worker" in parts:
+                group.create_task(self._supervise("engine", self.engine.run))
+                group.create_task(self._supervise_once("housekeeping", self._keep_house))
+                for loop in self._loops:
+                    group.create_task(self._supervise_once("models", loop.warm))
+            if "web" in parts:
+                group.create_task(self._supervise("web", self._serve_web))
+
+    async def _serve_web(self) -> None:
+        """Serve HTTP, and leave the address for local commands. Imported off the loop: a poll need not wait for it."""
+        await asyncio.to_thread(import_module, "lar.web.server")
+        from lar.web.doors import Doors
+        from lar.web.server import bind, port_of, serve
+
+        settings, home = self.config.server, self.config.home
+        listener = bind(settings)
+        operations = Operations(self.db, self.clock, self._process())
+        doors = Doors(
+            token=local.token(home),
+            problems=lambda: self.problems.open,
+            call=operations.call,
+            chat=self.terminal.serve,
+            webhooks=self.webhooks,
+        )
+        local.announce(home, local.Running(os.getpid(), settings.host, port_of(listener)))
+        log.info("listening", host=settings.host, port=port_of(listener))
+        try:
+            await serve(doors, settings, listener)
+        finally:
+            local.withdraw(home)
+
+    def _process(self) -> Process:
+        return Process(
+            started_at=self._started_at,
+            agents={
+                name: f"{agent.kind} {self.config.agents[name].model}".strip()
+                for name, agent in self.agents.by_name.items()
+            },
+            channels=tuple(f"{name}:{account}" for name, account in self.channels),
+            problems=lambda: self.problems.open,
+        )
+
+    async def _receive(self, channel: Channel) -> None:
+        await channel.run(self.inbox.accept)
+
+    async def _keep_house(self) -> None:
+        await self.db.write(self._housekeeping.schedule)
+
+    async def _supervise(self, name: str, serve: Callable[[], Awaitable[None]]) -> None:
+        """Run a part for ever: should it fail, that is recorded, shown, and it is started again."""
+        pause = RESTART_FIRST
+        while True:
+            try:
+                await serve()
+            except Exception as error:
+                log.exception("part failed", part=name)
+                self.problems.report(name, f"failed: {error}; it is started again")
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, RESTART_MOST)
+            self.problems.report(name, None)
+
+    async def _supervise_once(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something at start that Lar can live without."""
+        try:
+            await work()
+        except Exception as error:
+            log.exception("start-up work failed", part=name)
+            self.problems.report(name, f"failed: {error}")
+
+    # ---- building
+
+    def _add_telegram(self, settings: TelegramSettings) -> None:
+        from lar.channels.telegram.adapter import TelegramChannel
+
+        channel = TelegramChannel(
+            settings,
+            files=self._files,
+            clock=self.clock,
+            report=lambda sentence: self.problems.report("telegram", sentence),
+        )
+        key = (channel.manifest.name, channel.account)
+        self.channels[key] = channel
+        self.webhooks["/telegram/webhook"] = channel.receive
+        self.rules[key] = AccessRules(
+            users=frozenset(str(user) for user in settings.allowed_user_ids),
+            chats=frozenset(str(chat) for chat in settings.allowed_chat_ids),
+            admins=frozenset(str(user) for user in settings.admin_user_ids),
+            unknown=settings.access,
+            aliases=dict(settings.user_aliases),
+            password=settings.login.password.get_secret_value() if settings.login.enabled else "",
+            login_seconds=settings.login.ttl_seconds,
+        )
+
+    def _build_agents(self, extra_tools: Sequence[Tool]) -> Agents:
+        available = {
+            tool.name: tool
+            for tool in (
+                calculator_tool(self.config.tools.calculator),
+                clock_tool(self.clock, self.config.tools.time_zone),
+                stay_silent,
+                *note_tools(self.db, self.clock, self.config.memory.page_size),
+                history_tool(self.db, self.config.memory.page_size),
+                *extra_tools,
+            )
+        }
+        agents = {name: self._build_agent(name, settings, available) for name, settings in self.config.agents.items()}
+        return Agents(agents, "main")
+
+    def _build_agent(self, name: str, settings: AgentSettings, available: Mapping[str, Tool]) -> Agent:
+        unknown = [tool for tool in settings.tools if tool not in available]
+        if unknown:
+            raise ConfigError(f"agents.{name}.tools: there is no tool {unknown[0]!r}; there are {', '.join(available)}")
+        tools = [available[tool] for tool in settings.tools] or list(available.values())
+        if settings.runtime == "offline":
+            runtime: Runtime = OfflineRuntime()
+        else:
+            parameters = Parameters(settings.temperature, settings.max_output_tokens, settings.reasoning_effort)
+            runtime = loop = LoopRuntime(self._models, LoopSettings(settings.model, parameters))
+            self._loops.append(loop)
+        return Agent(
+            name,
+            settings.runtime or "loop",
+            runtime,
+            settings.instructions,
+            settings.limits.limits(),
+            Registry(tools),
+        )
+
+    def _build_engine(self, extras: Extras) -> Engine:
+        surroundings = Surroundings(
+            db=self.db,
+            channels=self.channels,
+            agents=self.agents,
+            settings=self.config.conversations,
+            prompting=Prompting(self.config.memory.window, self._system_prompt, self._history, self._toolbox),
+            files=self._files,
+            clock=self.clock,
+            ticks=extras.ticks,
+        )
+        handlers: dict[str, Handler] = {
+            TURN: TurnHandler(surroundings, self._presence),
+            ANNOUNCE: self._menus,
+            HOUSEKEEPING: self._housekeeping,
+        }
+        return Engine(self.db, handlers, self.config.engine, self.clock)
+
+    def _facts(self) -> Facts:
+        kinds = {name: agent.kind for name, agent in self.agents.by_name.items()}
+        return Facts(__version__, self._started_at, self.problems, kinds, self.agents.default)
+
+    def _system_prompt(self, agent: Agent, conversation: Conversation, principal: Principal) -> str:
+        return system_prompt(
+            base=self.config.memory.system_prompt,
+            instructions=agent.instructions,
+            person=principal.name,
+            place=conversation.place,
+            title=conversation.title,
+        )
+
+    def _history(self, work: Work) -> tuple[Exchange, ...]:
+        return history(work.history, max_chars=self.config.memory.max_chars, names=work.names)
+
+    def _toolbox(self, agent: Agent, caller: ToolContext, journal: Journal) -> TurnTools:
+        gate = Gate(self.config.policy.denied_tools)
+        return TurnTools(agent.registry, caller, journal, gate, max_result_chars=self.config.tools.max_result_chars)

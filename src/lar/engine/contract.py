@@ -86,6 +86,6 @@ class Handler(Protocol):
         """Do the job, or go on with it: the journal knows what is done already."""
         ...
 
-    def give_up(self, connection: Connection, job: Job, error: str) -> None:
+    def give_up(self, connection: Connection, job: Job, error: str, /) -> None:
         """Runs in the transaction that ends the job as failed, after its last permitted failure."""
         ...
