@@ -15,6 +15,7 @@ from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletion
 
 from lar.testing.models import ModelSim
+from lar.testing.models.exchange import HUNG_UP
 from lar.testing.models.samples import ogg_opus_bytes, png_bytes
 
 WEATHER: dict[str, Any] = {
@@ -214,7 +215,7 @@ async def test_notes_a_client_that_hangs_up(client: AsyncOpenAI, models: ModelSi
         while not models.log:  # noqa: ASYNC110  # the log is a record, not a signal
             await asyncio.sleep(0)
         call.cancel()
-        while models.log[-1]["status"] != -2:  # noqa: ASYNC110  # the same
+        while models.log[-1]["status"] != HUNG_UP:  # noqa: ASYNC110  # the same
             await asyncio.sleep(0)
     assert call.cancelled()
 

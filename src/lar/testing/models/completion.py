@@ -9,7 +9,7 @@ from lar.testing.models import anthropic, gemini, ollama, openai_chat, openai_re
 from lar.testing.models.ask import Ask
 from lar.testing.models.brain import Brain
 from lar.testing.models.dialect import Dialect
-from lar.testing.models.exchange import Exchange
+from lar.testing.models.exchange import BROKEN, Exchange
 from lar.testing.models.reply import Reply
 from lar.testing.models.strictness import protocol_error
 from lar.testing.models.wire import Chunk, Wire
@@ -63,7 +63,7 @@ class Completions:
         if self.options["tps"]:
             await asyncio.sleep(reply.tokens / float(self.options["tps"]))
         if reply.stream_break:
-            exchange.done(-1)
+            exchange.done(BROKEN)
             _hang_up(exchange.request)
             return web.Response()
         return exchange.json(dialect.whole(ask, reply, exchange.rid), headers={"x-request-id": f"req_{exchange.rid}"})
@@ -81,7 +81,7 @@ class Completions:
         await response.prepare(exchange.request)
         if reply.stream_break:
             await self._write(exchange, response, chunks[: len(chunks) // 2])
-            exchange.done(-1)
+            exchange.done(BROKEN)
             await asyncio.sleep(0.05)  # so that the first half is on the wire
             _hang_up(exchange.request)
             return response

@@ -10,6 +10,12 @@ from aiohttp import web
 from lar.testing.models.dialect import Refusal
 from lar.testing.models.wire import Wire, obj
 
+BROKEN = -1
+"""The status, in the log, of an answer whose connection was broken on purpose."""
+
+HUNG_UP = -2
+"""The status of a request whose client hung up before the answer was complete."""
+
 _SECRET_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie")
 
 
@@ -82,7 +88,7 @@ class Exchange:
         return self.json(refusal.body, refusal.http, refusal.headers)
 
     def done(self, status: int) -> None:
-        """Note how and when it ended; a status of -1 is a connection broken on purpose, -2 a client that left."""
+        """Note how and when it ended: an HTTP status, `BROKEN` or `HUNG_UP`."""
         self.entry.update(status=status, t_out=time.time())
 
 

@@ -26,7 +26,7 @@ from aiohttp import web
 from lar.testing.models.brain import Rule
 from lar.testing.models.completion import Completions
 from lar.testing.models.endpoints import ROUTES
-from lar.testing.models.exchange import Exchange, Log
+from lar.testing.models.exchange import HUNG_UP, Exchange, Log
 from lar.testing.models.reply import Reply
 from lar.testing.models.wire import Wire, objs
 
@@ -126,7 +126,7 @@ class ModelSim:
                 try:
                     return await endpoint(self._completions, exchange, *match.groups())
                 except (asyncio.CancelledError, ConnectionError) as gone:  # the client hung up
-                    exchange.done(-2)
+                    exchange.done(HUNG_UP)
                     exchange.entry["gone"] = type(gone).__name__
                     raise
         message = f"Invalid URL ({request.method} {path})"
