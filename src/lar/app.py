@@ -26,11 +26,12 @@ from lar.conversations.lane import TURN
 from lar.conversations.menu import MenuHandler
 from lar.conversations.presence import Presence
 from lar.conversations.problems import Problems
+from lar.conversations.replay import Replay, replay
 from lar.conversations.work import Work
 from lar.domain.conversation import Conversation
 from lar.domain.message import Exchange
 from lar.domain.principal import Principal, Role
-from lar.domain.values import Clock
+from lar.domain.values import Clock, JsonObject
 from lar.engine.contract import Handler, Journal
 from lar.engine.engine import Engine
 from lar.errors import ConfigError
@@ -97,6 +98,7 @@ class App:
         self._models = Models({name: OpenAIFactory(name, settings) for name, settings in config.providers.items()})
         self._loops: list[LoopRuntime] = []
         self.agents = self._build_agents(extras.tools)
+        self._prompting = Prompting(config.memory.window, self._system_prompt, self._history, self._toolbox)
         self._presence = Presence(self.db, self.channels)
         self.deliverer = Deliverer(
             self.db, self.channels, self.problems, self.clock, config.conversations.default_language
@@ -210,6 +212,11 @@ class App:
             log.exception("start-up work failed", part=name)
             self.problems.report(name, f"failed: {error}")
 
+    async def replay(self, record: JsonObject) -> Replay:
+        """Run a recorded turn again, offline, with today's code and configuration."""
+        agent = self.agents.of(str(record["conversation"]["agent"]))
+        return await replay(record, agent, self._prompting)
+
     # ---- building
 
     def _add_telegram(self, settings: TelegramSettings) -> None:
@@ -275,7 +282,7 @@ class App:
             channels=self.channels,
             agents=self.agents,
             settings=self.config.conversations,
-            prompting=Prompting(self.config.memory.window, self._system_prompt, self._history, self._toolbox),
+            prompting=self._prompting,
             files=self._files,
             clock=self.clock,
             ticks=extras.ticks,

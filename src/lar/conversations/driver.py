@@ -111,7 +111,7 @@ class TurnHandler:
         agent = around.agents.of(work.conversation.agent)
         channel = around.channels.get((work.conversation.address.channel, work.conversation.address.account))
         fetched = await fetch_all(work.said, channel, context, around.files)
-        prompt = "\n\n".join(describe(_spoken(work, message), fetched.get(message.id, ())) for message in work.said)
+        prompt = "\n\n".join(describe(spoken(work, message), fetched.get(message.id, ())) for message in work.said)
         caller = ToolContext(work.principal, work.conversation.id, work.turn.id, work.conversation.place)
         return agent, TurnRequest(
             turn_id=work.turn.id,
@@ -226,7 +226,7 @@ async def _pump(agent: Agent, request: TurnRequest, events: "asyncio.Queue[Event
         events.put_nowait(Crashed())
 
 
-def _spoken(work: Work, message: Message) -> str:
+def spoken(work: Work, message: Message) -> str:
     """What was said; in a group, who said it comes first."""
     name = work.names.get(message.principal_id) if message.principal_id is not None else None
     return f"{name}: {message.text}" if name else message.text

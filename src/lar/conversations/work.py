@@ -55,29 +55,32 @@ def pin(connection: Connection, job_id: JobId, window: int, system_prompt: Syste
     said = messages.of_turn(connection, turn.id)
     history = messages.window(connection, conversation.id, conversation.history_after, turn.id, window)
     system = system_prompt(conversation, principal)
+    names = _names(connection, conversation, [*history, *said])
     pinned = {
+        "names": {str(author): name for author, name in names.items()},
         "system": turns.keep_prompt(connection, system),
         "said": [message.id for message in said],
         "history": [message.id for message in history],
     }
     turns.begin(connection, turn.id, pinned, now)
-    names = _names(connection, conversation, [*history, *said])
     return Work(turn, conversation, principal, tuple(said), tuple(history), system, names)
 
 
 def _read(connection: Connection, turn: Turn, pinned: JsonObject) -> Work:
-    conversation = conversations.get(connection, turn.conversation_id)
-    said = messages.by_ids(connection, pinned["said"])
-    history = messages.by_ids(connection, pinned["history"])
     return Work(
         turn,
-        conversation,
+        conversations.get(connection, turn.conversation_id),
         people.get(connection, turn.principal_id),
-        tuple(said),
-        tuple(history),
+        tuple(messages.by_ids(connection, pinned["said"])),
+        tuple(messages.by_ids(connection, pinned["history"])),
         turns.prompt_text(connection, pinned["system"]),
-        _names(connection, conversation, [*history, *said]),
+        names_of(pinned),
     )
+
+
+def names_of(pinned: JsonObject) -> Mapping[PrincipalId, str]:
+    """Who said what, as it was pinned."""
+    return {PrincipalId(int(author)): name for author, name in pinned["names"].items()}
 
 
 def _names(connection: Connection, conversation: Conversation, told: Iterable[Message]) -> Mapping[PrincipalId, str]:
