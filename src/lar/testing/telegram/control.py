@@ -142,7 +142,7 @@ def _bot_state(bot: Bot) -> Json:
     return {
         "pending": len(bot.updates),
         "polls": bot.polls,
-        "polling_now": bot.is_polling,
+        "polling_now": bot.polling.is_set(),
         "first_poll": bot.first_poll,
         "webhook": webhook_info(bot),
         "allowed": bot.allowed,

@@ -209,6 +209,16 @@ class UserSide(World):
             raise TimeoutError(f"no reply in chat {chat_id} within {timeout} s, matching {match!r}; seen: {seen}")
         return found
 
+    async def until_polling(self, timeout: float = 30) -> None:  # noqa: ASYNC109  # as the other waits
+        """Until a long poll of the bot waits: from then on it hears at once.
+
+        The poll of a bot that was killed waits until its time is over; `bot.end_poll("closed")` forgets it.
+
+        Raises:
+            TimeoutError: It does not come.
+        """
+        await asyncio.wait_for(self.bot.polling.wait(), timeout)
+
     async def ask(
         self,
         text: str,

@@ -19,7 +19,7 @@ OPT_IN_UPDATES = {"chat_member", "message_reaction", "message_reaction_count"}
 
 
 class Options(TypedDict, total=False):
-    """Traits of the server; all off unless given."""
+    """Traits of the server; off unless said otherwise."""
 
     rate_limits: bool  # 30/s per bot, 1/s per chat, 20/min per group
     latency: float  # seconds added to every call
@@ -28,6 +28,7 @@ class Options(TypedDict, total=False):
     strict_chats: bool  # 400 for chats that never wrote
     strict_https: bool  # webhooks must be https
     disabled_methods: Sequence[str]  # answered with 404, to be an older server
+    poll_floor: float  # seconds that a poll repeating the last one within 3 s waits at least; 3 as the real server
 
 
 @dataclass(slots=True)
@@ -76,6 +77,7 @@ class Bot:
             "username": username,
         }
         self.poll: asyncio.Future[str] | None = None
+        self.polling = asyncio.Event()  # a long poll waits right now
         self.webhook: Webhook | None = None
         self.webhook_tasks: dict[int, asyncio.Task[None]] = {}  # by chat
         self.reset()
@@ -87,7 +89,6 @@ class Bot:
         self.updates: deque[Json] = deque()
         self.next_update = 100_000_001
         self.allowed: list[str] | None = None
-        self.poll = None
         self.last_poll: tuple[int | None, float] = (None, 0.0)  # offset, when (loop time)
         self.first_poll: float | None = None  # epoch seconds
         self.polls = 0
@@ -95,15 +96,12 @@ class Bot:
         self.commands: dict[tuple[str, str], list[Json]] = {}  # (scope, language) -> commands
         self.callbacks: set[str] = set()  # ids of pressed buttons
 
-    @property
-    def is_polling(self) -> bool:
-        """Whether a long poll waits right now."""
-        return self.poll is not None and not self.poll.done()
-
     def end_poll(self, why: str) -> None:
         """Answer the waiting long poll: "updates", "conflict", "webhook" or "closed"."""
         if self.poll and not self.poll.done():
             self.poll.set_result(why)
+        self.poll = None
+        self.polling.clear()
 
     def stop_webhook(self) -> None:
         """Forget the webhook and end its deliveries."""
@@ -137,6 +135,7 @@ class World:
             "strict_chats": False,
             "strict_https": False,
             "disabled_methods": (),
+            "poll_floor": 3.0,
         }
         self.configure(options)
         self.clock = clock

@@ -25,8 +25,8 @@ async def get_updates(call: Call) -> list[Json]:
     bot.polls += 1
     bot.first_poll = bot.first_poll or call.world.clock()
     last_offset, last_time = bot.last_poll
-    if offset == last_offset and timeout < 3 and now < last_time + 3:
-        timeout = 3  # the server slows down who asks the same again and again
+    if offset == last_offset and now < last_time + 3:
+        timeout = max(timeout, call.world.options["poll_floor"])  # slows down who asks the same again and again
     if offset == last_offset and now < last_time + 0.5:
         limit = 1
     bot.last_poll = (offset, now)
@@ -47,9 +47,11 @@ def _confirm(bot: Bot, offset: int) -> None:
 async def _wait(bot: Bot, timeout: float) -> None:  # noqa: ASYNC109  # running out is the normal end of a poll
     bot.end_poll("conflict")
     bot.poll = poll = asyncio.get_running_loop().create_future()
+    bot.polling.set()
     await asyncio.wait((poll,), timeout=timeout)
-    why = poll.result() if poll.done() else "timeout"
-    poll.cancel()
+    if not poll.done():
+        bot.end_poll("timeout")
+    why = poll.result()
     if why == "conflict":
         advice = "make sure that only one bot instance is running"
         raise ApiError(409, f"Conflict: terminated by other getUpdates request; {advice}")
