@@ -235,7 +235,7 @@ def waiver_reason(source: Source) -> Iterator[Offence]:
             yield at(source, "", line, "`type: ignore` hides more than it says; use `pyright: ignore[rule]  # reason`")
         waived = re.match(r"#\s*(noqa|pyright: (?:ignore|basic|standard)|ruff: noqa|pragma: no)", comment)
         reasoned = re.match(
-            r"#\s*(noqa: [A-Z0-9, ]+|pyright: ignore\[[\w, ]+\]|ruff: noqa: [A-Z0-9, ]+|pragma: no \w+)  # \w", comment
+            r"#\s*(noqa: [A-Z0-9, ]+|pyright: ignore\[[\w, ]+\]|ruff: noqa: [A-Z0-9, ]+|pragma: no \w+)  # \S", comment
         )
         if waived and not reasoned:
             yield at(source, "", line, f"`{comment}` lacks the rule or the reason: `# noqa: S101  # why`")
