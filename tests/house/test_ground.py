@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import CLOSED_DOOR, NetworkRefused, Require, forget_operator
+from ground import CLOSED_DOOR, NetworkRefused, Require, forget_operator
 
 OUTSIDE = "192.0.2.1"
 
