@@ -48,7 +48,7 @@ def load(path: Path | None, environ: Mapping[str, str], home: Path | None = None
         update={
             "file": file,
             "warnings": (*conformer.warnings, *_idle_providers(config)),
-            "secrets": frozenset(_secrets(config, home, variables)),
+            "secrets": frozenset(_secrets(config, home, variables)) - {""},
         }
     )
 

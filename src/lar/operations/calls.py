@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from lar import __version__
+from lar.domain.conversation import Address
 from lar.domain.ids import TurnId
 from lar.domain.values import Clock, JsonObject
 from lar.errors import LarError
 from lar.operations import people
 from lar.store import deliveries, records, turns
 from lar.store.database import Database
+
+READING = frozenset({"status", "people/list", "turn/list", "turn/record", "conversation/idle"})
+"""Operations that change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Operations:
             "people/admin": lambda arguments: db.write(people.make_admin, arguments),
             "people/approve": lambda arguments: db.write(people.approve, arguments, clock()),
             "turn/list": lambda arguments: db.read(_turns, arguments),
+            "conversation/idle": lambda arguments: db.read(_idle, arguments),
             "turn/record": lambda arguments: db.read(_record, arguments),
         }
 
@@ -92,3 +97,9 @@ def _record(connection: Connection, arguments: JsonObject) -> JsonObject:
     if record is None:
         raise LarError(f"there is no turn {wanted}: `lar turn list` shows the last ones")
     return record
+
+
+def _idle(connection: Connection, arguments: JsonObject) -> JsonObject:
+    """Whether nothing is to be done or delivered in the conversation at `channel`, `account`, `chat`."""
+    where = Address(*(str(arguments.get(name, "")) for name in ("channel", "account", "chat")))
+    return {"idle": records.is_idle(connection, where)}

@@ -4,10 +4,16 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, select
 
+from lar.domain.conversation import Address
+from lar.domain.delivery import DeliveryState
 from lar.domain.ids import TurnId
+from lar.domain.turn import TurnState
 from lar.store.schema import conversation, delivery, job, message, principal, prompt, step, turn
 
 Plain = dict[str, Any]
+
+_OPEN_TURNS = (TurnState.QUEUED, TurnState.RUNNING)
+_OPEN_PARTS = (DeliveryState.PENDING, DeliveryState.SENDING)
 
 
 def turn_record(connection: Connection, turn_id: TurnId) -> Plain | None:
@@ -51,6 +57,19 @@ def newest_turns(connection: Connection, limit: int) -> list[Plain]:
         .limit(limit)
     )
     return [dict(row) for row in rows.mappings()]
+
+
+def is_idle(connection: Connection, where: Address) -> bool:
+    """Whether this conversation has no turn that waits or runs and nothing left to deliver."""
+    here = select(conversation.c.id).where(
+        conversation.c.channel == where.channel,
+        conversation.c.account == where.account,
+        conversation.c.chat == where.chat,
+        conversation.c.thread == where.thread,
+    )
+    turns = select(turn.c.id).where(turn.c.conversation_id.in_(here), turn.c.state.in_(_OPEN_TURNS))
+    parts = select(delivery.c.id).where(delivery.c.conversation_id.in_(here), delivery.c.state.in_(_OPEN_PARTS))
+    return not connection.execute(select(turns.exists() | parts.exists())).scalar_one()
 
 
 def _system(connection: Connection, digest: str) -> str:

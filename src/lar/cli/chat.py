@@ -1,0 +1,78 @@
+"""`lar chat`: a client of the gateway's WebSocket; it brings a gateway along where none runs."""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncGenerator
+
+from lar import app
+from lar.cli.client import Client, converse, say_once
+from lar.cli.context import read_config
+from lar.config import Config
+from lar.errors import LarError
+from lar.operations import home
+from lar.operations.logging import set_up
+
+START_SECONDS = 30.0
+"""How long a gateway that is brought along may take to start."""
+
+
+def chat(arguments: argparse.Namespace) -> int:
+    """Talk. With `-m`, or with text on standard input: say it, print the answer, and exit."""
+    config = read_config(arguments)
+    home.prepare(config.home)
+    message = arguments.message
+    if message is None and not sys.stdin.isatty():
+        message = sys.stdin.read()
+    if message is not None and not message.strip():
+        raise LarError("there is nothing to say: the message is empty")
+    return asyncio.run(_chat(config, arguments, message))
+
+
+async def _chat(config: Config, arguments: argparse.Namespace, message: str | None) -> int:
+    async with _gateway(config) as running:
+        client = Client(running, home.token(config.home), arguments.client, config.home / "files")
+        if message is None:
+            await converse(client)
+        else:
+            await say_once(client, message, arguments.timeout)
+    return 0
+
+
+@contextlib.asynccontextmanager
+async def _gateway(config: Config) -> AsyncGenerator[home.Running]:
+    """The running gateway, else one of our own for as long as we talk."""
+    running = home.find(config.home)
+    if running:
+        yield running
+        return
+    quiet = config.logging.model_copy(update={"stderr": False})
+    set_up(quiet, config.home / "logs", config.secrets)
+    serving = asyncio.ensure_future(app.serve(_only_terminal(config)))
+    try:
+        yield await _started(config, serving)
+    finally:
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+
+
+def _only_terminal(config: Config) -> Config:
+    """The same without Telegram: who chats for a minute must not take messages from there and go away."""
+    telegram = type(config.channels.telegram)()
+    return config.model_copy(update={"channels": config.channels.model_copy(update={"telegram": telegram})})
+
+
+async def _started(config: Config, serving: "asyncio.Future[None]") -> home.Running:
+    deadline = asyncio.get_running_loop().time() + START_SECONDS
+    while asyncio.get_running_loop().time() < deadline:
+        running = home.find(config.home)
+        if running and running.pid == os.getpid():
+            return running
+        done, _ = await asyncio.wait({serving}, timeout=0.02)
+        if done:
+            serving.result()
+            break
+    raise LarError(f"the gateway did not start; {config.home / 'logs' / 'lar.log'} says why")

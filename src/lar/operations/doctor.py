@@ -1,0 +1,155 @@
+"""Check that everything Lar needs is there. Looks only, changes nothing; says what to do."""
+
+import importlib.util
+import os
+import platform
+import shutil
+import socket
+import stat
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lar.channels.telegram.probe import who_am_i
+from lar.channels.telegram.settings import TelegramSettings
+from lar.domain.bytesize import format_bytes
+from lar.errors import ChannelError, LarError
+from lar.operations import home
+from lar.providers.settings import ProviderSettings
+from lar.store.database import Database
+from lar.store.settings import StoreSettings
+
+State = Literal["ok", "note", "warn", "fail"]
+
+LOW, VERY_LOW = 1_000_000_000, 100_000_000
+"""Free bytes of disk below which the doctor warns, and below which it fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was looked at and found; `remedy` says what to do, empty where nothing is to be done."""
+
+    name: str
+    state: State
+    detail: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is examined: a home folder, and the settings that say what it needs.
+
+    `ask_vendors`: whether the network may be used.
+    """
+
+    home: Path
+    database: StoreSettings
+    providers: Mapping[str, ProviderSettings]
+    telegram: TelegramSettings
+    host: str
+    port: int
+    ask_vendors: bool = True
+
+
+async def examine(subject: Subject) -> list[Check]:
+    """All checks that need a configuration."""
+    running = home.find(subject.home)
+    checks = [
+        _disk(subject.home),
+        await _database(subject.database),
+        _postgres_driver(subject.database),
+        _providers(subject.providers),
+        await _telegram(subject.telegram, subject.ask_vendors),
+        _port(subject.host, subject.port, running),
+    ]
+    return [check for check in checks if check is not None]
+
+
+def python() -> Check:
+    """The interpreter."""
+    return Check("python", "ok", f"{platform.python_version()} at {sys.executable}")
+
+
+def home_folder(folder: Path) -> Check:
+    """The folder is there, and its secrets are nobody else's."""
+    name = "home folder"
+    if not folder.exists():
+        return Check(name, "note", f"{folder} is not there yet", "`lar run` makes it")
+    if not os.access(folder, os.W_OK):
+        return Check(name, "fail", f"{folder} cannot be written", f"sudo chown -R $USER {folder}")
+    open_to_all = [
+        path
+        for path in (folder, folder / home.TOKEN, folder / ".env", folder / "lar.db")
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077 and not _sheltered(path, folder)
+    ]
+    if open_to_all:
+        return Check(name, "warn", f"others can read {open_to_all[0]}", f"chmod go-rwx {open_to_all[0]}")
+    return Check(name, "ok", str(folder))
+
+
+def _sheltered(path: Path, folder: Path) -> bool:
+    """Whether the folder around it keeps others out."""
+    return path != folder and not stat.S_IMODE(folder.stat().st_mode) & 0o011
+
+
+def _disk(folder: Path) -> Check:
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    detail = f"{format_bytes(free // 1_000_000 * 1_000_000)} free at {there}"
+    if free < VERY_LOW:
+        return Check("disk", "fail", detail, "make room: a full disk stops Lar from taking messages in")
+    return Check("disk", "warn" if free < LOW else "ok", detail, "make room soon" if free < LOW else "")
+
+
+async def _database(settings: StoreSettings) -> Check:
+    db = Database(settings)
+    try:
+        await db.open(read_only=True)
+    except LarError as error:
+        missing = "there is no database" in str(error)
+        return Check("database", "note" if missing else "fail", str(error))
+    finally:
+        await db.close()
+    return Check("database", "ok", f"{db.dialect}, schema up to date")
+
+
+def _postgres_driver(settings: StoreSettings) -> Check | None:
+    if not settings.url.startswith("postgresql"):
+        return None
+    if importlib.util.find_spec("psycopg"):
+        return Check("PostgreSQL driver", "ok", "installed")
+    return Check("PostgreSQL driver", "fail", "not installed", "pip install 'lar[postgres]'")
+
+
+def _providers(providers: Mapping[str, ProviderSettings]) -> Check:
+    if not providers:
+        remedy = "set OPENAI_API_KEY, or configure [providers.<name>]"
+        return Check("models", "note", "no provider is configured: the offline runtime answers", remedy)
+    each = (f"{name} ({len(provider.keys) or 'no'} keys)" for name, provider in providers.items())
+    return Check("models", "ok", ", ".join(each))
+
+
+async def _telegram(settings: TelegramSettings, ask: bool) -> Check:
+    if not settings.bot_token.get_secret_value():
+        return Check("telegram", "note", "no bot token: Telegram is off", "set TELEGRAM_BOT_TOKEN to switch it on")
+    if not ask:
+        return Check("telegram", "ok", "a bot token is set; Telegram was not asked")
+    try:
+        return Check("telegram", "ok", f"@{await who_am_i(settings)} at {settings.api_base}")
+    except ChannelError as error:
+        return Check("telegram", "fail", str(error), "check the token, the network, and channels.telegram.api_base")
+
+
+def _port(host: str, port: int, running: home.Running | None) -> Check:
+    if running:
+        return Check("gateway", "ok", f"runs as process {running.pid} at {running.url}")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return Check("gateway", "note", f"{host}:{port}: {error.strerror}; it will take the next free port")
+    return Check("gateway", "ok", f"does not run; {host}:{port} is free")
