@@ -1,6 +1,7 @@
 """Runs jobs: claims what is due, hands it to its handler, ends it, and survives whatever happens on the way."""
 
 import asyncio
+import math
 import os
 import socket
 from collections.abc import Mapping
@@ -26,6 +27,9 @@ _log = structlog.get_logger(__name__)
 _PAUSE = 1.0
 """Seconds before a loop goes on after the database failed it."""
 
+_JUMP = 5.0
+"""Seconds by which a clock is set back that count as a jump."""
+
 
 class Engine:
     """The jobs of some kinds, run by this process.
@@ -41,6 +45,7 @@ class Engine:
         self._clock = clock
         self._worker_id = 0
         self._tasks: dict[JobId, asyncio.Task[None]] = {}
+        self._offset = -math.inf
         self._wake = asyncio.Event()
         self._look = asyncio.Event()
 
@@ -96,7 +101,7 @@ class Engine:
         free = self._settings.max_concurrent - len(self._tasks)
         if free <= 0:
             return self._settings.nap
-        now = self._clock()
+        now = await self._read_clock()
         claimed, next_run_at = await self._db.write(_claim, self._worker_id, free, now, self._kinds)
         for job in claimed:
             task = asyncio.create_task(self._work(job), name=f"job {job.id}")
@@ -105,6 +110,16 @@ class Engine:
         if next_run_at is None:
             return self._settings.nap
         return min(max(next_run_at - self._clock(), 0.0), self._settings.nap)
+
+    async def _read_clock(self) -> float:
+        """The time. If it was set back, what waits for a time is moved with it; on PostgreSQL it is only our clock."""
+        now = self._clock()
+        offset = now - asyncio.get_running_loop().time()
+        jump, self._offset = self._offset - offset, offset
+        if jump > _JUMP and self._db.dialect == "sqlite":
+            _log.warning("the clock was set back", seconds=round(jump))
+            await self._db.write(jobs.set_back, jump, now)
+        return now
 
     def _on_end(self, job_id: JobId, task: asyncio.Task[None]) -> None:
         if self._tasks.get(job_id) is task:
@@ -199,7 +214,7 @@ def _end(connection: Connection, job: Job, outcome: Outcome, now: float) -> None
         if outcome.write is not None:
             outcome.write(connection)
     else:
-        jobs.wait(connection, job.id, job.epoch, until=outcome.until, now=now)
+        jobs.wait(connection, job.id, job.epoch, until=outcome.until)
 
 
 def _give_up(connection: Connection, handler: Handler, job: Job, error: str, now: float) -> None:

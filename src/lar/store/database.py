@@ -17,7 +17,7 @@ from lar.store.sqlite import SqliteBackend
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Subscriber = Callable[[str], None]
+Subscriber = Callable[[str], object]
 
 _log = structlog.get_logger(__name__)
 

@@ -50,6 +50,9 @@ _COLUMNS = (
     job.c.crashes,
 )
 
+AT_ONCE = 0.0
+"""The `run_at` of what is due whatever the clock says, also after it was set back."""
+
 _OPEN = (JobState.QUEUED, JobState.RUNNING, JobState.WAITING)
 
 
@@ -76,7 +79,7 @@ def enqueue(
     dedup_key: str | None = None,
     run_at: float | None = None,
 ) -> JobId:
-    """Add a job that is due at `run_at` (now if None). A known `dedup_key` changes nothing: its job's id comes back."""
+    """Add a job due at `run_at` (None: at once). A known `dedup_key` changes nothing: the id of its job comes back."""
     values = {
         "kind": kind,
         "lane": lane,
@@ -84,7 +87,7 @@ def enqueue(
         "priority": priority,
         "dedup_key": dedup_key,
         "state": JobState.QUEUED.value,
-        "run_at": now if run_at is None else run_at,
+        "run_at": AT_ONCE if run_at is None else run_at,
         "created_at": now,
     }
     if dedup_key is None:
@@ -210,7 +213,7 @@ _wait = (
     .values(
         state=JobState.WAITING.value,
         worker_id=None,
-        run_at=case((_unseen_signal, bindparam("now", type_=Double)), else_=bindparam("until", type_=Double)),
+        run_at=case((_unseen_signal, AT_ONCE), else_=bindparam("until", type_=Double)),
     )
 )
 _fail = (
@@ -245,13 +248,13 @@ def finish(connection: Connection, job_id: JobId, epoch: int, *, now: float) -> 
     _end_run(connection, _finish, {"job_id": job_id, "job_epoch": epoch, "now": now})
 
 
-def wait(connection: Connection, job_id: JobId, epoch: int, *, until: float | None, now: float) -> None:
+def wait(connection: Connection, job_id: JobId, epoch: int, *, until: float | None) -> None:
     """Let a job wait in its lane for a signal, or until a time.
 
     A signal that came during this run and was not taken makes it due at once.
     """
     fence(connection, job_id, epoch)  # a signal on its way is waited for, and seen by the statement that follows
-    values = {"job_id": job_id, "job_epoch": epoch, "until": math.inf if until is None else until, "now": now}
+    values = {"job_id": job_id, "job_epoch": epoch, "until": math.inf if until is None else until}
     connection.execute(_wait, values)
     notify(connection, "jobs")
 
@@ -304,6 +307,15 @@ _postpone = (
     .values(run_at=bindparam("next"))
     .returning(job.c.id)
 )
+_set_back = (
+    update(job)
+    .where(
+        job.c.state.in_((JobState.QUEUED, JobState.WAITING)),
+        job.c.run_at > bindparam("now"),
+        job.c.run_at <= bindparam("near"),
+    )
+    .values(run_at=job.c.run_at - bindparam("seconds"))
+)
 _ended_before = select(job.c.id).where(job.c.ended_at < bindparam("before")).limit(bindparam("limit"))
 _prune = delete(job).where(job.c.id.in_(_ended_before))
 
@@ -336,6 +348,14 @@ def postpone(connection: Connection, job_id: JobId, run_at: float) -> bool:
     if moved:
         notify(connection, "jobs")
     return moved
+
+
+def set_back(connection: Connection, seconds: float, now: float) -> None:
+    """The clock was set back: what was to come within five minutes comes after the same time as before.
+
+    `now` is the new time. What lies further ahead was meant for a time of day, and keeps it.
+    """
+    connection.execute(_set_back, {"seconds": seconds, "now": now, "near": now + seconds + 300})
 
 
 def prune(connection: Connection, before: float, *, limit: int = 1000) -> int:

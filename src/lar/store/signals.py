@@ -5,12 +5,13 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from lar.domain.ids import JobId
 from lar.domain.job import JobState
 from lar.domain.values import JsonObject
+from lar.store import jobs
 from lar.store.database import notify
 from lar.store.schema import job, signal
 
 _target = select(job.c.state, job.c.epoch).where(job.c.id == bindparam("job")).with_for_update(key_share=True)
 _send = insert(signal)
-_wake = update(job).where(job.c.id == bindparam("job")).values(run_at=bindparam("now"))
+_wake = update(job).where(job.c.id == bindparam("job")).values(run_at=jobs.AT_ONCE)
 _untaken = (
     select(signal.c.id, signal.c.payload)
     .where(signal.c.job_id == bindparam("job"), signal.c.name == bindparam("called"), signal.c.taken_at.is_(None))
@@ -32,7 +33,7 @@ def send(connection: Connection, job_id: JobId, name: str, payload: JsonObject, 
     values = {"job_id": job_id, "name": name, "payload": payload, "epoch": found.epoch, "created_at": now}
     connection.execute(_send, values)
     if found.state == JobState.WAITING:
-        connection.execute(_wake, {"job": job_id, "now": now})
+        connection.execute(_wake, {"job": job_id})
         notify(connection, "jobs")
     elif found.state == JobState.RUNNING:
         notify(connection, "signals", str(job_id))
