@@ -5,11 +5,16 @@ import json
 from typing import Any, cast
 
 from lar.cli.context import call
+from lar.errors import StoreError
 
 
 def status(arguments: argparse.Namespace) -> int:
     """Show what runs; 1 where something is wrong or nothing runs."""
-    found = cast("dict[str, Any]", call(arguments, "status"))
+    try:
+        found = cast("dict[str, Any]", call(arguments, "status"))
+    except StoreError as error:
+        print(json.dumps({"running": False, "problem": str(error)}) if arguments.json else f"not running: {error}")
+        return 1
     problems = cast("dict[str, str]", found.get("problems", {}))
     if arguments.json:
         print(json.dumps(found, ensure_ascii=False, indent=2))

@@ -104,20 +104,14 @@ def _words(annotation: Any) -> str:
     if origin in {Union, UnionType}:
         return _words(next(member for member in arguments if member is not NoneType))
     if origin is Literal:
-        return _choices(arguments)
-    if isinstance(annotation, type) and issubclass(annotation, Enum):
-        return _choices(tuple(choice.value for choice in annotation))
+        return ", ".join(f"`{choice}`" for choice in arguments)
     match shape_of(annotation):
         case List():
             return f"list of {_words(arguments[0])}"
         case Map(value):
             return f"table of {_words(value)}"
         case _:
-            return _PLAIN[annotation]
-
-
-def _choices(values: tuple[object, ...]) -> str:
-    return ", ".join(f"`{value}`" for value in values)
+            return _PLAIN.get(annotation) or ", ".join(f"`{choice.value}`" for choice in annotation)  # an enum
 
 
 def _default(key: Key) -> str:
