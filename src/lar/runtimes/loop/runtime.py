@@ -21,10 +21,11 @@ class LoopRuntime:
         self._models = models
         self._settings = settings
         self._sleep = sleep
+        self._model: Model | None = None
 
     async def warm(self) -> None:
         """Import the model library and make the model, off the event loop, so that the first turn need not wait."""
-        await self._model()
+        await self._ready()
 
     async def run(self, request: TurnRequest) -> AsyncGenerator[RuntimeEvent, None]:
         """Think. Closing the iterator ends the model call or the tool call that runs.
@@ -33,7 +34,7 @@ class LoopRuntime:
             ThinkingError: it cannot go on.
 
         """
-        model = await self._model()
+        model = await self._ready()
         from lar.runtimes.loop.thinking import Thinking
 
         events: asyncio.Queue[RuntimeEvent | None] = asyncio.Queue()
@@ -48,6 +49,8 @@ class LoopRuntime:
             task.cancel()
             await asyncio.wait([task])
 
-    async def _model(self) -> "Model":
-        await asyncio.to_thread(import_module, "lar.runtimes.loop.thinking")
-        return await self._models.get(self._settings.model, self._settings.parameters)
+    async def _ready(self) -> "Model":
+        if self._model is None:
+            await asyncio.to_thread(import_module, "lar.runtimes.loop.thinking")
+            self._model = await self._models.get(self._settings.model, self._settings.parameters)
+        return self._model
