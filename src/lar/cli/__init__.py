@@ -113,3 +113,5 @@ def _add_turns(commands: Commands) -> None:
     export = _command(group, "export", "turns:export", "Write a turn's record as JSON.")
     export.add_argument("id", type=int, metavar="ID")
     export.add_argument("-o", "--output", type=Path, metavar="FILE", help="write here instead of standard output")
+    again = _command(group, "replay", "turns:replay", "Run an exported turn again, offline, and say what differs now.")
+    again.add_argument("file", type=Path, metavar="FILE")

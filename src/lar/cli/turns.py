@@ -1,11 +1,14 @@
 """`lar turn`."""
 
 import argparse
+import asyncio
 import json
+from pathlib import Path
 from typing import Any, cast
 
-from lar.cli.context import call
+from lar.cli.context import call, read_config
 from lar.cli.table import local_time, printable, table
+from lar.domain.values import JsonObject
 from lar.errors import LarError
 from lar.operations import records
 
@@ -39,3 +42,25 @@ def export(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise LarError(f"{arguments.output} cannot be written: {error.strerror}") from error
     return 0
+
+
+def replay(arguments: argparse.Namespace) -> int:
+    """Run an exported turn again, offline; 1 where code or prompt now differ."""
+    from lar.app import App  # a whole Lar, which the other commands of this module do not need
+
+    record = _read(arguments.file)
+    found = asyncio.run(App(read_config(arguments)).replay(record))
+    for difference in found.differences:
+        print(printable(difference))
+    print(f"{found.steps} steps replayed, {len(found.differences) or 'no'} differences.")
+    return 1 if found.differences else 0
+
+
+def _read(path: Path) -> JsonObject:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LarError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise LarError(f"{path} is not a turn as `lar turn export` writes it: {error}") from None
+    return records.check(record)

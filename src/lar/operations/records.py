@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from lar import __version__
 from lar.domain.values import JsonObject
+from lar.errors import LarError
 
 SCHEMA = 1
 """Version of the exported JSON; it rises when a reader of the old one would misread the new one."""
@@ -20,6 +21,21 @@ Plain = Mapping[str, Any]
 def export(record: JsonObject) -> JsonObject:
     """The record as it is written to a file: plain JSON values, and who wrote it."""
     return {"schema": SCHEMA, "lar": __version__, **record}
+
+
+def check(record: object) -> JsonObject:
+    """An exported record that this version can read.
+
+    Raises:
+        LarError: it is none.
+
+    """
+    if not isinstance(record, dict) or "schema" not in record:
+        raise LarError("this is no turn as `lar turn export` writes it")
+    found = cast("dict[str, object]", record)
+    if found["schema"] != SCHEMA:
+        raise LarError(f"the record has schema {found['schema']}, this Lar reads schema {SCHEMA}: export it again")
+    return found
 
 
 def timeline(record: JsonObject) -> str:

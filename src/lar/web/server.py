@@ -3,16 +3,13 @@
 import asyncio
 import contextlib
 import errno
-import os
 import socket
 from collections.abc import Generator
-from pathlib import Path
 
 import structlog
 import uvicorn
 
 from lar.errors import ConfigError
-from lar.operations.home import Running, announce, withdraw
 from lar.web.api import build
 from lar.web.doors import Doors
 from lar.web.settings import ServerSettings
@@ -72,11 +69,8 @@ class _Server(uvicorn.Server):
                 await asyncio.wait_for(self.closing.wait(), 1.0)
 
 
-async def serve(doors: Doors, settings: ServerSettings, listener: socket.socket, home: Path) -> None:
-    """Serve until cancelled; local commands find the address in the home folder meanwhile.
-
-    Requests that run at the end are given a moment; the listener is closed.
-    """
+async def serve(doors: Doors, settings: ServerSettings, listener: socket.socket) -> None:
+    """Serve until cancelled; then let requests that run finish for a moment, and close the listener."""
     config = uvicorn.Config(
         build(doors, settings.host),
         log_config=None,
@@ -89,13 +83,9 @@ async def serve(doors: Doors, settings: ServerSettings, listener: socket.socket,
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    running = Running(os.getpid(), settings.host, port_of(listener))
-    announce(home, running)
-    log.info("listening", url=running.url)
     try:
         await asyncio.shield(serving)
     finally:
-        withdraw(home)
         server.closing.set()
         await asyncio.gather(serving, return_exceptions=True)
         listener.close()
