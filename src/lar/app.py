@@ -93,6 +93,7 @@ class App:
         self.rules = {(TERMINAL, TERMINAL_ACCOUNT): AccessRules(local=Role.ADMIN)}
         self.webhooks: dict[str, Callable[[Mapping[str, str], bytes], Awaitable[int]]] = {}
         self._files = config.home / "files"
+        self._closing: list[Callable[[], Awaitable[None]]] = []
         if config.channels.telegram.bot_token:
             self._add_telegram(config.channels.telegram)
         self._models = Models({name: OpenAIFactory(name, settings) for name, settings in config.providers.items()})
@@ -129,6 +130,8 @@ class App:
     async def __aexit__(self, *_: object) -> None:
         """Give back everything that was opened."""
         await self._presence.close()
+        for close in self._closing:
+            await close()
         await self._models.close()
         await self.db.close()
 
@@ -224,13 +227,13 @@ class App:
 
         channel = TelegramChannel(
             settings,
-            files=self._files,
-            clock=self.clock,
+            self._files,
             report=lambda sentence: self.problems.report("telegram", sentence),
         )
         key = (channel.manifest.name, channel.account)
         self.channels[key] = channel
         self.webhooks["/telegram/webhook"] = channel.receive
+        self._closing.append(channel.close)
         self.rules[key] = AccessRules(
             users=frozenset(str(user) for user in settings.allowed_user_ids),
             chats=frozenset(str(chat) for chat in settings.allowed_chat_ids),
@@ -313,3 +316,17 @@ class App:
     def _toolbox(self, agent: Agent, caller: ToolContext, journal: Journal) -> TurnTools:
         gate = Gate(self.config.policy.denied_tools)
         return TurnTools(agent.registry, caller, journal, gate, max_result_chars=self.config.tools.max_result_chars)
+
+
+async def serve(config: Config, *, only: str | None = None) -> None:
+    """Run a Lar until cancelled: all of it, or the one part that `only` names (see `PARTS`).
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+        StoreError: the database cannot be used.
+
+    """
+    for warning in config.warnings:
+        log.warning(warning)
+    async with App(config) as lar:
+        await lar.run(frozenset({only}) if only else PARTS)

@@ -18,7 +18,19 @@ from structlog.typing import Processor
 from lar.operations.redaction import Redactor
 from lar.operations.settings import LoggingSettings
 
-QUIET = ("httpx", "httpcore", "telegram", "openai", "uvicorn", "websockets", "asyncio", "urllib3", "alembic")
+QUIET = (
+    "httpx",
+    "httpx2",
+    "httpcore",
+    "httpcore2",
+    "telegram",
+    "openai",
+    "uvicorn",
+    "websockets",
+    "asyncio",
+    "urllib3",
+    "alembic",
+)
 """Libraries of which only warnings are logged, unless the level is debug."""
 
 _OURS = "lar."

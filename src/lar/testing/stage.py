@@ -1,0 +1,141 @@
+"""A stage: simulators of Telegram and of a model, and the real process between them, to be killed from outside."""
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from lar.store import deliveries, turns
+from lar.store.database import Database
+from lar.store.settings import StoreSettings
+from lar.testing.models import ModelSim
+from lar.testing.process import POLL, LarProcess
+from lar.testing.telegram import DEFAULT_TOKEN, TelegramSim
+
+PATIENCE = 60.0
+"""Seconds after which something that should have happened never will."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A commit: before or after it, of which units, the how-many-eth time."""
+
+    phase: str
+    names: str
+    number: int
+
+
+class Points:
+    """Counts the commits a probe reports."""
+
+    def __init__(self) -> None:
+        self.seen: list[Point] = []
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def note(self, report: str) -> Point:
+        """Take in one report of a probe."""
+        phase, _, names = report.partition(" ")
+        self._counts[phase, names] += 1
+        point = Point(phase, names, self._counts[phase, names])
+        self.seen.append(point)
+        return point
+
+
+@dataclass
+class Stage:
+    """Two simulators, a home, and the process in it."""
+
+    telegram: TelegramSim
+    models: ModelSim
+    process: LarProcess
+    effects: Path
+    database: str
+
+    async def start(self) -> None:
+        """Start the process without a probe."""
+        await self.process.start()
+
+    @asynccontextmanager
+    async def probed(self) -> AsyncIterator[Callable[[], Awaitable[str]]]:
+        """Start the process with a probe; yields what waits for the next report. Each wait lets the last one go on."""
+        out_read, out_write = os.pipe()
+        back_read, back_write = os.pipe()
+        extra = {"LAR_TEST_PROBE": f"{out_write},{back_read}"}
+        await self.process.start(pass_fds=(out_write, back_read), extra=extra)
+        os.close(out_write)
+        os.close(back_read)
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(out_read, "rb")
+        )
+        waiting = False
+
+        async def following() -> str:
+            nonlocal waiting
+            if waiting:
+                os.write(back_write, b".")
+            waiting = False
+            line = (await reader.readline()).decode().strip()
+            waiting = True
+            return line
+
+        try:
+            yield following
+        finally:
+            with suppress(OSError):
+                os.write(back_write, b"." * 10_000)
+            os.close(back_write)
+            transport.close()
+
+    async def settled(self, chats: int = 1) -> None:
+        """Wait until every turn is over and every part is out."""
+        async with asyncio.timeout(PATIENCE):
+            while not await self._is_settled(chats):  # noqa: ASYNC110  # another process settles
+                await asyncio.sleep(POLL)
+
+    async def _is_settled(self, chats: int) -> bool:
+        db = Database(StoreSettings(url=self.database))
+        await db.open(read_only=True)
+        try:
+            if await db.read(turns.count_open):
+                return False
+            counts = await db.read(deliveries.counts)
+            return not counts.get("pending") and not counts.get("sending") and counts.get("sent", 0) >= chats
+        finally:
+            await db.close()
+
+    def texts(self, chat: int) -> list[str]:
+        """What the bot's messages say in a chat, in order."""
+        return [str(m["text"]) for m in self.telegram.messages(chat) if m["from"]["is_bot"]]
+
+    def acted(self) -> Counter[str]:
+        """How often each effect happened."""
+        return Counter(self.effects.read_text().split("\n")[:-1]) if self.effects.exists() else Counter()
+
+
+@asynccontextmanager
+async def stage(
+    folder: Path, database: str, command: Sequence[str], env: Mapping[str, str] | None = None
+) -> AsyncIterator[Stage]:
+    """A stage of its own in a folder of its own; `command` starts the process, `env` is added to its environment."""
+    effects = folder / "effects"
+    async with TelegramSim() as telegram, ModelSim() as models:
+        settings = {
+            "LAR_TEST_EFFECTS": str(effects),
+            "TELEGRAM_BOT_TOKEN": DEFAULT_TOKEN,
+            "LAR__CHANNELS__TELEGRAM__API_BASE": telegram.url,
+            "LAR__CHANNELS__TELEGRAM__ALLOWED_USER_IDS": ",".join(str(1001 + number) for number in range(50)),
+            "OPENAI_API_KEY": "sk-simulated",
+            "LAR__PROVIDERS__OPENAI__BASE_URL": models.openai_url,
+            "LAR__AGENTS__MAIN__MODEL": "openai:sim-1",
+            "LAR__DATABASE__URL": database,
+            **(env or {}),
+        }
+        process = LarProcess(folder / "home", settings, command)
+        try:
+            yield Stage(telegram, models, process, effects, database)
+        finally:
+            await process.kill()

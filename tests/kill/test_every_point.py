@@ -1,0 +1,111 @@
+"""SIGKILL at every journalled point of a turn: after the restart there is one answer, and nothing was done twice."""
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lar.testing.stage import Point, Points, Stage, stage
+
+pytestmark = pytest.mark.kill
+
+COMMAND = (sys.executable, str(Path(__file__).with_name("probed_gateway.py")))
+QUESTION = '[[tool:look {"note": "n1"}]] [[tool:charge {"note": "n1"}]] [[par]] [[len:9000]]'
+CHAT = 1001
+AT_ONCE = 2
+MARK = "\n\n\u21bb"
+
+
+async def unkilled(folder: Path, database: str) -> tuple[list[Point], list[str]]:
+    """The commits of a turn from the message on, and the messages it ends in."""
+    async with stage(folder, database, COMMAND) as here:
+        points, asked = Points(), False
+        async with here.probed() as following:
+            while True:
+                try:
+                    report = await asyncio.wait_for(following(), 3 if asked else 30)
+                except TimeoutError:
+                    break
+                if asked:
+                    points.note(report)
+                elif here.telegram.bot.polling.is_set():
+                    here.telegram.send_text(QUESTION, CHAT)
+                    asked = True
+        return points.seen, here.texts(CHAT)
+
+
+async def killed(folder: Path, database: str, at: Point, expected: list[str]) -> list[str]:
+    """Kill at this point, restart, and say what is wrong with what the person and the world have then."""
+    async with stage(folder, database, COMMAND) as here:
+        reached = await _run_until(here, at)
+        if not reached:
+            return [f"{at}: not reached"]
+        await here.process.kill()
+        charged = here.acted()["charge n1"]
+        await here.start()
+        await here.settled()
+        return [f"{at}: {wrong}" for wrong in _judge(here, expected, charged)]
+
+
+async def _run_until(here: Stage, at: Point) -> bool:
+    points, asked = Points(), False
+    async with here.probed() as following:
+        while True:
+            try:
+                report = await asyncio.wait_for(following(), 5 if asked else 30)
+            except TimeoutError:
+                return False
+            if asked and points.note(report) == at:
+                await here.process.kill()
+                return True
+            if not asked and here.telegram.bot.polling.is_set():
+                here.telegram.send_text(QUESTION, CHAT)
+                asked = True
+
+
+def _judge(here: Stage, expected: list[str], charged: int) -> list[str]:
+    wrong: list[str] = []
+    texts = here.texts(CHAT)
+    acted = here.acted()
+    requests = len(here.models.log)
+    if acted["charge n1"] > 1:
+        wrong.append(f"charged {acted['charge n1']} times")
+    if acted["look n1"] > 2 or not acted["look n1"]:  # once, and once more if it was interrupted
+        wrong.append(f"looked {acted['look n1']} times")
+    if requests > 3:  # two, and one more if its answer was lost
+        wrong.append(f"{requests} model calls")
+    plain = [text.partition(MARK)[0] for text in texts]
+    marked = sum(MARK in text for text in texts)
+    doubled = sum((Counter(plain) - Counter(set(plain))).values())
+    if marked > 1 or doubled > marked:
+        wrong.append(f"{doubled} parts doubled, {marked} marked")
+    if list(dict.fromkeys(plain)) != expected:
+        unknown = any("charge" in text and "may or may not" in text for text in texts)
+        if not unknown:
+            wrong.append(f"the answer is {[text[:40] for text in plain]}")
+        if unknown and charged and len(set(plain)) < len(expected):
+            wrong.append("the answer is incomplete")
+    elif charged and not acted["charge n1"]:
+        wrong.append("a charge got lost")
+    return wrong
+
+
+async def test_every_point(new_database: Callable[[str], str], tmp_path: Path) -> None:
+    """Wherever the process dies, the person has one whole answer and no effect happened twice."""
+    points, expected = await unkilled(tmp_path / "unkilled", new_database("unkilled"))
+    assert len(expected) == 3, "three parts make the answer"
+    assert len(points) > 20, "the turn has its commits"
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(number: int, point: Point) -> list[str]:
+        async with gate:
+            return await killed(tmp_path / str(number), new_database(str(number)), point, expected)
+
+    found = await asyncio.gather(*(one(number, point) for number, point in enumerate(points)))
+    wrong = [text for texts in found for text in texts]
+    missed = [text for text in wrong if text.endswith("not reached")]
+    assert wrong == missed
+    assert len(missed) <= len(points) // 10, "nearly every point was killed at"
