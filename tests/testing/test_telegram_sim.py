@@ -6,7 +6,17 @@ from typing import Any
 
 import aiohttp
 import pytest
-from telegram import Bot, BotCommand, InputMediaPhoto, Message, MessageEntity, ReactionTypeEmoji, ReplyParameters
+from telegram import (
+    Bot,
+    BotCommand,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    InputMediaPhoto,
+    Message,
+    MessageEntity,
+    ReactionTypeEmoji,
+    ReplyParameters,
+)
 from telegram.error import BadRequest, EndPointNotFound, Forbidden, InvalidToken, TelegramError
 
 from lar.testing.models.samples import mp3_bytes, ogg_opus_bytes, png_bytes
@@ -121,6 +131,40 @@ async def test_edits_must_change_something_that_is_there(telegram: TelegramSim, 
     with refused("message to delete not found"):
         await bot.delete_message(USER, first.message_id)
     assert [event["kind"] for event in telegram.events(USER)] == ["send", "user", "edit", "delete"]
+
+
+async def test_captions_buttons_and_media_change_apart(telegram: TelegramSim, bot: Bot) -> None:
+    """Each kind of edit replaces its own part, and drops the buttons unless they are sent again."""
+    keyboard = InlineKeyboardMarkup([[InlineKeyboardButton("Go", callback_data="go")]])
+    photo = await bot.send_photo(USER, png_bytes(), caption="old", reply_markup=keyboard)
+    await bot.edit_message_caption(USER, photo.message_id, caption="new", reply_markup=keyboard)
+    media = InputMediaPhoto(png_bytes(9, 9), "newest")
+    await bot.edit_message_media(media, USER, photo.message_id, reply_markup=keyboard)
+    await bot.edit_message_reply_markup(USER, photo.message_id)
+    seen = telegram.messages(USER)[-1]
+    assert (seen["caption"], seen["photo"][-1]["width"], "reply_markup" in seen) == ("newest", 9, False)
+    with refused("there is no text in the message to edit"):
+        await bot.edit_message_text("x", USER, photo.message_id)
+    with pytest.raises(LookupError, match="no matching inline button"):
+        telegram.press(USER, data="go")
+    assert await bot.delete_messages(USER, [photo.message_id, 9999])
+    assert telegram.messages(USER) == []
+
+
+async def test_groups_have_members_and_topics(telegram: TelegramSim, bot: Bot) -> None:
+    """The bot administers every group it is in; a private chat has no administrators."""
+    telegram.chat(FORUM, title="F")
+    assert [member.user.id for member in await bot.get_chat_administrators(FORUM)] == [bot.id]
+    assert (await bot.get_chat_member(FORUM, bot.id)).status == "administrator"
+    assert await bot.get_chat_member_count(FORUM) == 3
+    with refused("there are no administrators in the private chat"):
+        await bot.get_chat_administrators(USER)
+    sent = await bot.send_message(FORUM, "x")
+    await bot.forward_messages(USER, FORUM, [sent.message_id])
+    await bot.copy_messages(USER, FORUM, [sent.message_id])
+    assert [message["text"] for message in telegram.messages(USER)] == ["x", "x"]
+    with refused("message to copy not found"):
+        await bot.copy_message(USER, FORUM, 9999)
 
 
 async def test_where_a_message_goes_is_checked(telegram: TelegramSim, bot: Bot) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import aiohttp
@@ -73,7 +74,8 @@ class WebhookPusher:
                     return None
                 what = f"Wrong response from the webhook: {answer.status} {answer.reason}"
                 hook.last_error = (self._world.clock(), what)
-                return min(float(answer.headers.get("Retry-After", 0) or 0), 3600)
+                wished = answer.headers.get("Retry-After", "")
+                return min(float(wished), 3600.0) if re.fullmatch(r"\d+(\.\d+)?", wished) else 0.0
         except (aiohttp.ClientError, OSError) as error:
             hook.last_error = (self._world.clock(), f"Connection failed: {error}")
             return 0.0
