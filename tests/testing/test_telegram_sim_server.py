@@ -229,6 +229,7 @@ async def test_webhooks_are_pushed_to_until_they_answer(telegram: TelegramSim, b
 
 async def test_a_webhook_that_is_away_loses_nothing(telegram: TelegramSim, http: Caller) -> None:
     """Nobody listens: the update stays, the error is told, and polling gets it once the webhook is gone."""
+    telegram.configure({"poll_floor": 0.0})
     assert (await http.bot("setWebhook", url="http://127.0.0.1:9/hook"))["ok"]
     telegram.send_text("kept")
     info: Json = {}
