@@ -1,5 +1,5 @@
 """Databases to run jobs in."""
 
-from lar.testing.postgres import postgres_server
+from lar.testing.databases import postgres_db, postgres_server, sqlite_db
 
-__all__ = ["postgres_server"]
+__all__ = ["postgres_db", "postgres_server", "sqlite_db"]

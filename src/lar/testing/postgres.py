@@ -1,8 +1,4 @@
-"""A private PostgreSQL server for tests: installed binaries, a folder of its own, a Unix socket, nothing synced.
-
-The fixture `postgres_server` is imported where it is needed. Without binaries it skips and names the command that
-installs them; with `LAR_TEST_REQUIRE=all` it fails.
-"""
+"""A private PostgreSQL server for tests: installed binaries, a folder of its own, a Unix socket, nothing synced."""
 
 import os
 import pwd
@@ -11,12 +7,10 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import psycopg
-import pytest
 
 from lar.errors import MissingComponent
 
@@ -99,11 +93,11 @@ class PostgresServer:
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def new_database(self) -> str:
-        """Create an empty database; returns its URL."""
+    def new_database(self, like: str = "template0") -> str:
+        """Create a database, empty or like another one that nobody is connected to; returns its URL."""
         name = f"lar_{next(self._numbers)}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {like}".encode())
         return self.url(name)
 
     def url(self, database: str) -> str:
@@ -133,19 +127,3 @@ def _unprivileged() -> pwd.struct_passwd:
         return pwd.getpwnam("postgres")
     except KeyError:
         return pwd.getpwnam("nobody")
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """A running server, shared by the session."""
-    try:
-        server = PostgresServer()
-    except MissingComponent as missing:
-        if os.environ.get("LAR_TEST_REQUIRE") == "all":
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()

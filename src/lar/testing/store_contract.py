@@ -1,4 +1,4 @@
-"""What every database must promise to the engine. Subclass, and give the fixture `db`: an open, empty `Database`."""
+"""What every database must promise. Subclass, and give the fixture `db`: an open, empty `Database`."""
 
 import asyncio
 from collections.abc import Sequence
