@@ -6,6 +6,7 @@ it where it is known, so that nobody has to read it out of a library's texts.
 
 import json
 import logging
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from lar.errors import FileTooLarge
 
 _CONNECTIONS = 64
 _CONNECT_SECONDS = 10.0
+_POLL_MARGIN = 5.0
+_UPLOAD_SECONDS = 60.0
 _CHUNK = 1 << 16
 _TOO_LARGE = 413
 _TOO_MANY = 429
@@ -59,14 +62,15 @@ class Wait(TelegramError):
 class Transport(HTTPXRequest):
     """httpx, and what its failures mean."""
 
-    def __init__(self, connections: int, seconds: float) -> None:
+    def __init__(self, connections: int, seconds: float, trust: ssl.SSLContext) -> None:
         super().__init__(
             connection_pool_size=connections,
             read_timeout=seconds,
             write_timeout=seconds,
             connect_timeout=min(seconds, _CONNECT_SECONDS),
             pool_timeout=seconds,
-            media_write_timeout=max(seconds, 60.0),
+            media_write_timeout=max(seconds, _UPLOAD_SECONDS),
+            httpx_kwargs={"verify": trust},
         )
 
     async def do_request(
@@ -142,18 +146,24 @@ def too_large(limit: int) -> FileTooLarge:
     return FileTooLarge(f"The file is larger than {limit / 1_000_000:g} MB, the most that can be received here.")
 
 
+def _trust(base: str) -> ssl.SSLContext:
+    """Whom to trust: one context for all connections, as it takes long to load; none is needed without TLS."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if base.startswith("http://") else httpx.create_ssl_context()
+
+
 class Api(Bot):
     """Calls of the Bot API by their own names, answers as JSON."""
 
     def __init__(self, settings: TelegramSettings) -> None:
         base = settings.api_base.rstrip("/")
-        poll_margin = max(5.0, settings.request_seconds / 2)
+        poll_seconds = settings.poll_seconds + min(settings.request_seconds, _POLL_MARGIN)
+        trust = _trust(base)
         super().__init__(
             token=settings.bot_token.get_secret_value(),
             base_url=f"{base}/bot",
             base_file_url=f"{base}/file/bot",
-            request=Transport(_CONNECTIONS, settings.request_seconds),
-            get_updates_request=Transport(1, settings.poll_seconds + poll_margin),
+            request=Transport(_CONNECTIONS, settings.request_seconds, trust),
+            get_updates_request=Transport(1, poll_seconds, trust),
         )
 
     async def call(self, method: str, parameters: Mapping[str, Any] | None = None) -> Any:

@@ -29,14 +29,15 @@ class Bucket:
         return max(0.0, (1.0 - self.level) / self.rate)
 
 
-@dataclass(slots=True)
-class _Block:
-    """Nothing goes out for `seconds` from `since`."""
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing happens for `seconds` from `since`."""
 
     since: float
     seconds: float
 
     def left(self, now: float) -> float:
+        """Seconds that are left, never more than there were, however the clock jumps."""
         elapsed = now - self.since
         return self.seconds if elapsed < 0 else max(0.0, self.seconds - elapsed)
 
@@ -50,7 +51,7 @@ class Pacer:
         self._refused_at: float | None = None
         self._bot = Bucket(30, 30.0, 30, clock())
         self._chats: OrderedDict[str, Bucket] = OrderedDict()
-        self._blocks: dict[str, _Block] = {}
+        self._pauses: dict[str, Pause] = {}
 
     def wait(self, chat: str) -> float:
         """Seconds to wait before sending to `chat`; 0 means now."""
@@ -72,20 +73,16 @@ class Pacer:
         """Telegram said to wait before sending to `chat` again."""
         now = self._clock()
         self._refused_at = now
-        self._blocks[chat] = _Block(now, seconds)
+        self._pauses[chat] = Pause(now, seconds)
         self._bucket(chat, now).level = 0.0
 
-    def blocked(self, chat: str) -> float:
-        """Seconds for which Telegram told us to leave `chat` alone."""
-        return self._blocked(chat, self._clock())
-
     def _blocked(self, chat: str, now: float) -> float:
-        block = self._blocks.get(chat)
-        if block is None:
+        pause = self._pauses.get(chat)
+        if pause is None:
             return 0.0
-        left = block.left(now)
+        left = pause.left(now)
         if not left:
-            del self._blocks[chat]
+            del self._pauses[chat]
         return left
 
     def _is_strict(self, now: float) -> bool:

@@ -12,6 +12,7 @@ from telegram.error import BadRequest, InvalidToken, TelegramError
 from lar.channels.contract import Activity
 from lar.channels.telegram.api import Api, Wait
 from lar.channels.telegram.markdown import preview
+from lar.channels.telegram.pacing import Pause
 from lar.channels.telegram.rich import is_visible
 from lar.channels.telegram.sending import NO_LINK_PREVIEW, as_entity
 from lar.channels.telegram.settings import TelegramSettings
@@ -30,9 +31,9 @@ _GROUP_EDIT_PAUSE = 4.0  # a group takes 20 messages a minute, edits included
 
 @dataclass(slots=True)
 class _Shown:
-    """What was last shown in one place: nothing more before `next`."""
+    """What was last shown in one place, and how long nothing else is."""
 
-    next: float = 0.0
+    pause: Pause
     text: str = ""
 
 
@@ -54,7 +55,7 @@ class Showing:
         except (TelegramError, TimeoutError) as error:
             seconds = error.seconds if isinstance(error, Wait) else _SHY
             if not activity.done:
-                self._places.setdefault(to, _Shown()).next = self._clock() + seconds
+                self._places[to] = _Shown(Pause(self._clock(), seconds))
             _log.debug("telegram.not_shown", chat=to.chat, reason=str(error) or type(error).__name__)
             return activity.message
 
@@ -72,11 +73,11 @@ class Showing:
 
     def _is_early(self, to: Address) -> bool:
         shown = self._places.get(to)
-        return shown is not None and 0 < shown.next - self._clock() <= _SHY
+        return shown is not None and shown.pause.left(self._clock()) > 0
 
     async def _preview(self, to: Address, activity: Activity) -> str:
-        shown = self._places.setdefault(to, _Shown())
-        if shown.text == activity.preview:
+        shown = self._places.get(to)
+        if shown and shown.text == activity.preview:
             return activity.message
         part = preview(activity.preview)
         if self._drafts and not activity.message and not to.chat.startswith("-") and await self._draft(to, part):
@@ -84,7 +85,7 @@ class Showing:
         else:
             activity = Activity(activity.preview, await self._message(to, part, activity.message))
             pause = _GROUP_EDIT_PAUSE if to.chat.startswith("-") else _EDIT_PAUSE
-        shown.text, shown.next = activity.preview, self._clock() + pause
+        self._places[to] = _Shown(Pause(self._clock(), pause), activity.preview)
         return activity.message
 
     async def _draft(self, to: Address, part: Part) -> bool:
