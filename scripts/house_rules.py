@@ -211,6 +211,17 @@ def platform_names(source: Source) -> Iterator[Offence]:
             yield at(source, name, node, f"names {node.value!r}; ask for a capability instead")
 
 
+def only_way(source: Source) -> Iterator[Offence]:
+    """A reply leaves only from the outbox, a tool runs only past the gate: each has one caller."""
+    callers = {"channel.send": "src/lar/conversations/deliverer.py", "tool.call": "src/lar/tools/execute.py"}
+    if source.room in {"", "testing"}:
+        return
+    for name, node in source.nodes:
+        called = ".".join(dotted(node.func).split(".")[-2:]).lstrip("_") if isinstance(node, ast.Call) else ""
+        if called in callers and source.path != callers[called]:
+            yield at(source, name, node, f"calls {called}; only {callers[called]} does")
+
+
 def sleep(source: Source) -> Iterator[Offence]:
     """No test sleeps for luck; it waits for a condition. `asyncio.sleep(0)` only lets others run."""
     for name, node in source.nodes if source.is_test else []:
@@ -302,6 +313,7 @@ RULES: tuple[Rule, ...] = (
     environment,
     pure_modules,
     platform_names,
+    only_way,
     sleep,
     test_sentence,
     waiver_reason,
