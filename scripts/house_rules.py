@@ -165,7 +165,7 @@ def sql_outside_store(source: Source) -> Iterator[Offence]:
     """All SQL is in the store; elsewhere a connection is only handed on."""
     drivers = {"sqlite3", "psycopg", "psycopg_pool", "alembic"}
     libraries = {*drivers, "sqlalchemy"}
-    if source.room in {"", "store"}:
+    if source.room in {"", "store", "testing"}:
         return
     for name, node in source.nodes:
         if isinstance(node, ast.ImportFrom):
@@ -180,7 +180,7 @@ def sql_outside_store(source: Source) -> Iterator[Offence]:
 
 def environment(source: Source) -> Iterator[Offence]:
     """The environment is read once, by the configuration; a room is handed its settings."""
-    if source.room in {"", "config"}:
+    if source.room in {"", "config", "testing"}:
         return
     for name, node in source.nodes:
         taken = isinstance(node, ast.ImportFrom) and node.module == "os" and "environ" in {a.name for a in node.names}
@@ -223,13 +223,15 @@ def only_way(source: Source) -> Iterator[Offence]:
 
 
 def sleep(source: Source) -> Iterator[Offence]:
-    """No test sleeps for luck; it waits for a condition. `asyncio.sleep(0)` only lets others run."""
+    """No test sleeps for luck. In a loop it looks again for a condition; `asyncio.sleep(0)` only lets others run."""
+    loops = [node for _, node in source.nodes if isinstance(node, (ast.For, ast.While, ast.AsyncFor))]
+    looked_again = {inner for loop in loops for inner in ast.walk(loop)}
     for name, node in source.nodes if source.is_test else []:
         if not isinstance(node, ast.Call) or dotted(node.func) not in {"asyncio.sleep", "time.sleep", "anyio.sleep"}:
             continue
         gives_way = [argument.value for argument in node.args if isinstance(argument, ast.Constant)] == [0]
-        if not gives_way:
-            yield at(source, name, node, "sleeps; wait for the condition (`eventually`), or list why not")
+        if not gives_way and node not in looked_again:
+            yield at(source, name, node, "sleeps; look for the condition in a loop, or list why not")
 
 
 def test_sentence(source: Source) -> Iterator[Offence]:

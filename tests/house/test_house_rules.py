@@ -82,6 +82,7 @@ HONEST = [
     ("src/lar/config/sources.py", "import os\nhome = os.environ.get('LAR_HOME')\n"),
     ("src/lar/channels/telegram/manifest.py", "name = 'telegram'\n"),
     (TEST, "async def test_a():\n    'Says.'\n    await asyncio.sleep(0)\n"),
+    (TEST, "async def until(ready):\n    while not ready():\n        await asyncio.sleep(0.01)\n"),
     (ROOM, "import a  # noqa: F401  # the registry finds it by import\n"),
     ("README.md", "word " * 500),
 ]
