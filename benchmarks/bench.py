@@ -32,7 +32,8 @@ ON_DEMAND = "flat"
 async def measure(name: str, phases: list[str], plan: Plan, work: Path) -> dict[str, Any]:
     """All numbers of one gateway. A gateway that fails keeps what it had; the others are still worth measuring."""
     async with prepared(name, work) as subject:
-        numbers: dict[str, Any] = {"name": subject.gateway.name, "goals": name == "lar"}
+        busy = round(os.getloadavg()[0], 1)
+        numbers: dict[str, Any] = {"name": subject.gateway.name, "goals": name == "lar", "load_before": busy}
         print(f"{subject.gateway.name}, its output in {subject.process.home / 'gateway.log'}", flush=True)
         try:
             for phase in phases:

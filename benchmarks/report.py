@@ -105,4 +105,6 @@ def report(results: Results) -> str:
     kills = next((result["crash"]["kills"] for result in results if "crash" in result), 0)
     notes = ["! misses its goal; / is the first gateway's number divided by that one's"]
     notes += [f"SIGKILLs: {kills} of the whole process tree, 20 chats, model at 300 ms"] if kills else []
+    busy = ", ".join(str(result["load_before"]) for result in results if "load_before" in result)
+    notes += [f"load average of the machine before each gateway: {busy}"] if busy else []
     return "\n\n".join(part for part in (_summary(results), "\n".join(notes), _loads(results), *failures) if part)

@@ -125,10 +125,12 @@ class ModelSim:
             if match:
                 try:
                     return await endpoint(self._completions, exchange, *match.groups())
-                except (asyncio.CancelledError, ConnectionError) as gone:  # the client hung up
+                except asyncio.CancelledError:
                     exchange.done(HUNG_UP)
-                    exchange.entry["gone"] = type(gone).__name__
                     raise
+                except ConnectionError:
+                    exchange.done(HUNG_UP)
+                    return web.Response()  # nobody reads it
         message = f"Invalid URL ({request.method} {path})"
         error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
         return exchange.json({"error": error}, 404)
