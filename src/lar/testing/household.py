@@ -1,0 +1,265 @@
+"""A whole Lar without a vendor and without a model: the real heart between a fake channel and a scripted runtime."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+
+from lar.channels.contract import Channel
+from lar.conversations.agents import Agent, Agents
+from lar.conversations.commands import ANNOUNCE, Facts
+from lar.conversations.deliverer import Deliverer
+from lar.conversations.driver import Prompting, Surroundings, TurnHandler
+from lar.conversations.inbox import Inbox
+from lar.conversations.lane import TURN
+from lar.conversations.menu import MenuHandler
+from lar.conversations.presence import Presence
+from lar.conversations.problems import Problems
+from lar.conversations.settings import ConversationSettings
+from lar.conversations.work import Work
+from lar.domain.conversation import Conversation
+from lar.domain.inbound import Inbound, Text
+from lar.domain.message import Exchange
+from lar.domain.principal import Principal
+from lar.domain.turn import Limits
+from lar.engine.contract import Journal
+from lar.engine.engine import Engine
+from lar.engine.settings import EngineSettings
+from lar.errors import StoreError
+from lar.policy.access import AccessRules
+from lar.policy.gate import Gate
+from lar.store import deliveries, jobs, turns
+from lar.store.backend import Unit
+from lar.store.database import Database
+from lar.store.settings import StoreSettings
+from lar.testing.channel import Chat, FakeChannel
+from lar.testing.clock import FakeClock
+from lar.testing.runtime import ScriptedRuntime
+from lar.tools.contract import Toolbox, ToolContext
+from lar.tools.execute import Registry, TurnTools
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PATIENCE = 10.0
+"""Seconds of real time until a condition that does not come true fails the test."""
+
+
+class FaultyDatabase(Database):
+    """A `Database` that fails when told to: all of it, or the next units of a name."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        super().__init__(settings)
+        self.broken = False
+        self._failing: dict[str, int] = {}
+        self.failed: list[str] = []
+
+    def fail(self, unit: str, times: int = 1) -> None:
+        """The next writes of the function with this name fail, and nothing of them is kept."""
+        self._failing[unit] = times
+
+    async def write(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """As it should, or not."""
+        name = Unit(fn, args, kwargs).name
+        left = self._failing.get(name, 0)
+        if self.broken or left:
+            self._failing[name] = max(left - 1, 0)
+            self.failed.append(name)
+            raise StoreError("the disk is full")
+        return await super().write(fn, *args, **kwargs)
+
+    async def read(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """As it should, or not."""
+        if self.broken:
+            raise StoreError("the disk is gone")
+        return await super().read(fn, *args, **kwargs)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a household is furnished. An empty `url` is a SQLite file in `folder`."""
+
+    folder: Path
+    url: str = ""
+    rules: AccessRules = field(
+        default_factory=lambda: AccessRules(users=frozenset({"1", "2"}), admins=frozenset({"9"}))
+    )
+    settings: ConversationSettings = field(default_factory=ConversationSettings)
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    limits: Limits = field(default_factory=Limits)
+    registry: Registry = field(default_factory=lambda: Registry(()))
+    window: int = 20
+    silent_channels: bool = False
+    """Without the channel: a process whose configuration does not have it."""
+
+
+class Household:
+    """Database, engine, inbox, deliverer and presence, with doubles at both ends and a clock of their own.
+
+    Wall time stands still but for `advance`, which lets every timer of the event loop that falls due go off.
+    """
+
+    def __init__(self, plan: Plan, channel: FakeChannel | None = None, runtime: ScriptedRuntime | None = None) -> None:
+        self.plan = plan
+        self.channel = channel or FakeChannel()
+        self.runtime = runtime or ScriptedRuntime()
+        self.clock = FakeClock()
+        self.problems = Problems()
+        self.db = FaultyDatabase(StoreSettings(url=plan.url or f"sqlite:///{plan.folder / 'lar.db'}", patience=1.0))
+        where = (self.channel.manifest.name, self.channel.account)
+        channels: Mapping[tuple[str, str], Channel] = {} if plan.silent_channels else {where: self.channel}
+        accounts = {where: plan.rules}
+        agents = Agents(
+            {"main": Agent("main", "scripted", self.runtime, limits=plan.limits, registry=plan.registry)}, "main"
+        )
+        self.facts = Facts("1.2.3", self.clock(), self.problems, {"main": "scripted"}, "main")
+        self.inbox = Inbox(self.db, accounts, plan.settings, self.facts, self.clock)
+        self.presence = Presence(self.db, channels)
+        self.deliverer = Deliverer(self.db, channels, self.problems, self.clock, plan.settings.default_language)
+        self.menus = MenuHandler(self.db, channels, accounts, self.clock)
+        self.turns = TurnHandler(
+            Surroundings(
+                db=self.db,
+                channels=channels,
+                agents=agents,
+                settings=plan.settings,
+                prompting=Prompting(plan.window, _system, _history, _toolbox),
+                files=plan.folder / "files",
+                clock=self.clock,
+                ticks=self._ticks,
+            ),
+            self.presence,
+        )
+        self.engine = Engine(self.db, {TURN: self.turns, ANNOUNCE: self.menus}, plan.engine, self.clock)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # ---- coming and going
+
+    async def open(self) -> None:
+        """Open the database and nothing else."""
+        await self.db.open()
+
+    def work(self) -> None:
+        """Begin to do turns."""
+        self._tasks.append(asyncio.create_task(self.engine.run()))
+
+    def deliver(self) -> None:
+        """Begin to send."""
+        self._tasks.append(asyncio.create_task(self.deliverer.run()))
+
+    async def start(self) -> None:
+        """Begin with everything, as an app does."""
+        await self.open()
+        self.deliver()
+        await self.presence.sweep()
+        self.work()
+
+    async def stop(self) -> None:
+        """Stop in good order."""
+        await self._cancel()
+        await self.presence.close()
+        await self.db.close()
+
+    async def crash(self) -> None:
+        """Die: nothing more is written. What was committed is all the next household finds."""
+        self.db.broken = True
+        await self.stop()
+
+    async def again(self, **changes: object) -> "Household":
+        """The next process: same home, same chat on the other side; started."""
+        following = Household(replace(self.plan, **changes), self.channel, ScriptedRuntime())  # pyright: ignore[reportArgumentType]  # fields of Plan
+        following.clock.set(self.clock())
+        await following.start()
+        return following
+
+    async def _cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    # ---- talking
+
+    async def hear(self, *updates: Inbound) -> None:
+        """Hand updates in as one batch."""
+        await self.inbox.accept(updates)
+
+    async def say(self, *texts: str | Text, chat: Chat | None = None) -> None:
+        """One message after the other from somebody (by default user 1 in private), each a batch of its own."""
+        somebody = chat or self.channel.chat()
+        for text in texts:
+            await self.hear(somebody.says(text))
+
+    async def ask(self, text: str | Text, chat: Chat | None = None) -> str:
+        """Say something, and wait for what arrives next in that chat."""
+        somebody = chat or self.channel.chat()
+        before = len(self.channel.texts(somebody.chat))
+        await self.say(text, chat=somebody)
+        await self.until(lambda: len(self.channel.texts(somebody.chat)) > before)
+        return self.channel.texts(somebody.chat)[before]
+
+    # ---- waiting
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until this is true."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"it never came true; sent: {self.channel.texts()}, ran: {self.runtime.log}")
+            await asyncio.sleep(0.001)
+
+    async def quiet(self) -> None:
+        """Wait until no turn and no other job is open, every part has left, and presence is done."""
+        deadline = time.monotonic() + PATIENCE
+        while await self.db.read(_open_work):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"it never became quiet; sent: {self.channel.texts()}, ran: {self.runtime.log}")
+            await asyncio.sleep(0.001)
+        await self.presence.close()
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass: the clock moves, and timers of the event loop that fall due go off."""
+        self.clock.advance(seconds)
+        loop = asyncio.get_running_loop()
+        before = loop.time
+        loop.time = lambda: before() + seconds
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    def _ticks(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+@asynccontextmanager
+async def living(plan: Plan) -> AsyncGenerator[Household]:
+    """A household that runs, and is stopped in the end."""
+    household = Household(plan)
+    await household.start()
+    try:
+        yield household
+    finally:
+        with suppress(StoreError):
+            await household.stop()
+
+
+def _open_work(connection: Connection) -> int:
+    parts = deliveries.counts(connection)
+    open_parts = parts.get("pending", 0) + parts.get("sending", 0)
+    return turns.count_open(connection) + jobs.count_open(connection, ANNOUNCE) + open_parts
+
+
+def _system(agent: Agent, conversation: Conversation, principal: Principal) -> str:
+    return f"{agent.name} serves {principal.name} in thread {conversation.thread_number}"
+
+
+def _history(work: Work) -> tuple[Exchange, ...]:
+    return tuple(Exchange(message.author, message.text) for message in work.history)
+
+
+def _toolbox(agent: Agent, caller: ToolContext, journal: Journal) -> Toolbox:
+    return TurnTools(agent.registry, caller, journal, Gate())
