@@ -53,18 +53,16 @@ def submit(
     waits = bool(said.group_key) or said.more_expected
     due = now + settings.part_wait_seconds if waits else now
     open_turns = turns.open_in(connection, conversation.id)
-    joined = _join(connection, settings.queue_mode, conversation, sender, said, open_turns)
-    if joined is not None:
-        jobs.postpone(connection, joined.job_id, due)
+    joined = _join(connection, settings.queue_mode, conversation, sender, said, open_turns, now)
+    if joined is not None and _still_open(connection, joined, due):
         _keep(connection, conversation.id, sender, joined.id, said, now)
         return Taken.JOINED
-    if settings.queue_mode is QueueMode.INTERRUPT:
-        mine = [turn.job_id for turn in open_turns if turn.principal_id == sender]
-        cancel(connection, conversation.id, mine, now, "interrupted by a new message")
-    elif sum(turn.state is TurnState.QUEUED for turn in open_turns) >= settings.max_queued_per_chat:
+    if sum(turn.state is TurnState.QUEUED for turn in open_turns) >= settings.max_queued_per_chat:
         return Taken.FULL_HERE
-    if not open_turns and turns.count_open(connection) >= settings.max_queued:
+    if turns.count_open(connection) >= settings.max_queued:
         return Taken.FULL_EVERYWHERE
+    if settings.queue_mode is QueueMode.INTERRUPT:
+        _interrupt(connection, [turn for turn in open_turns if turn.principal_id == sender], now)
     turn_id = start(connection, conversation, sender, due, now)
     _keep(connection, conversation.id, sender, turn_id, said, now)
     return Taken.STARTED
@@ -77,6 +75,7 @@ def _join(
     sender: PrincipalId,
     said: Text,
     open_turns: Sequence[Turn],
+    now: float,
 ) -> Turn | None:
     """The open turn that takes this message in, if any: only one of the same sender ever does."""
     mine = [turn for turn in open_turns if turn.principal_id == sender]
@@ -90,11 +89,27 @@ def _join(
     last = open_turns[-1]
     if last not in mine:
         return None
-    if last.state is TurnState.QUEUED and mode is QueueMode.COLLECT:
-        return last
-    if last.state is TurnState.RUNNING and mode is QueueMode.STEER:
-        return last
-    return None
+    if last.state is TurnState.QUEUED:
+        return last if mode is not QueueMode.QUEUE or _awaits_more(connection, last, now) else None
+    return last if mode is QueueMode.STEER else None
+
+
+def _awaits_more(connection: Connection, turn: Turn, now: float) -> bool:
+    """Whether a queued turn is held back for further parts of a message."""
+    job = jobs.get(connection, turn.job_id)
+    return job is not None and job.run_at > now
+
+
+def _still_open(connection: Connection, turn: Turn, due: float) -> bool:
+    """Whether a turn still takes messages in; from here on to the commit a queued one does not begin."""
+    return turn.state is TurnState.RUNNING or jobs.postpone(connection, turn.job_id, due)
+
+
+def _interrupt(connection: Connection, mine: Sequence[Turn], now: float) -> None:
+    """Stop a person's running turn. What was answered before, and what they wait for besides, is still theirs."""
+    running = [turn for turn in mine if turn.state is TurnState.RUNNING]
+    _end(connection, [turn.job_id for turn in running], now, "interrupted by a new message")
+    deliveries.close_turns(connection, [turn.id for turn in running], DeliveryState.CANCELLED)
 
 
 def start(connection: Connection, conversation: Conversation, sender: PrincipalId, due: float, now: float) -> TurnId:
@@ -133,17 +148,16 @@ def _keep(
 
 
 def stop(connection: Connection, conversation_id: ConversationId, now: float) -> Stopped:
-    """End everything open in a conversation: its running turn, what waits, and parts that were not sent."""
-    open_jobs = [turn.job_id for turn in turns.open_in(connection, conversation_id)]
-    return cancel(connection, conversation_id, open_jobs, now, "stopped")
+    """End everything open in a conversation: its running turn, what waits, and parts that were not sent.
 
-
-def cancel(
-    connection: Connection, conversation_id: ConversationId, job_ids: Sequence[JobId], now: float, why: str
-) -> Stopped:
-    """End these turns and the conversation's unsent parts. Their writes are refused from the commit on."""
+    Their writes are refused from the commit on.
+    """
     parts = deliveries.close_open(connection, [conversation_id], DeliveryState.CANCELLED, turns_only=True)
-    if not job_ids:
-        return Stopped(0, parts)
+    open_jobs = [turn.job_id for turn in turns.open_in(connection, conversation_id)]
+    return Stopped(_end(connection, open_jobs, now, "stopped"), parts)
+
+
+def _end(connection: Connection, job_ids: Sequence[JobId], now: float, why: str) -> int:
+    """Cancel these jobs and mark their turns as stopped; how many."""
     jobs.cancel(connection, job_ids, now)
-    return Stopped(turns.stop_jobs(connection, job_ids, now, why), parts)
+    return turns.stop_jobs(connection, job_ids, now, why)

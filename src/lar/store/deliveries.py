@@ -1,6 +1,6 @@
 """The outbox: parts on their way, in order per conversation; and previews, which are not deliveries."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
@@ -11,6 +11,8 @@ from lar.domain.ids import ConversationId, DeliveryId, TurnId
 from lar.store.database import notify
 from lar.store.dialect import InsertNew
 from lar.store.schema import conversation, delivery, preview
+
+_OPEN = (DeliveryState.PENDING, DeliveryState.SENDING)
 
 _ADD = delivery.insert()
 
@@ -25,7 +27,7 @@ _NEXT = (
     .join(conversation, conversation.c.id == delivery.c.conversation_id)
     .where(
         delivery.c.conversation_id == bindparam("conversation_id"),
-        delivery.c.state.in_([DeliveryState.PENDING, DeliveryState.SENDING]),
+        delivery.c.state.in_(_OPEN),
     )
     .order_by(delivery.c.id)
     .limit(1)
@@ -42,6 +44,13 @@ _SENT = (
     .where(delivery.c.id == bindparam("delivery_id"))
     .values(state=DeliveryState.SENT, vendor_id=bindparam("receipt"), sent_at=bindparam("now"), error="")
 )
+
+_UNCERTAIN = (
+    update(delivery)
+    .where(delivery.c.state == DeliveryState.SENDING)
+    .values(state=DeliveryState.PENDING, resent=True, not_before=0.0)
+)
+
 _KEEP_PREVIEW = InsertNew(preview, "vendor_id")
 
 
@@ -87,17 +96,21 @@ def add(
     notify(connection, "deliveries", str(conversation_id))
 
 
-def take(connection: Connection, conversation_id: ConversationId, now: float) -> tuple[Delivery | None, float]:
+def take(
+    connection: Connection, conversation_id: ConversationId, accounts: Collection[tuple[str, str]], now: float
+) -> tuple[Delivery | None, float]:
     """Mark the first open part of a conversation as being sent, and return it.
 
-    Where it may not leave yet, None and the time (seconds since the epoch) at which it may; 0.0 if nothing is left.
+    Where it may not leave yet, None and the time (seconds since the epoch) at which it may; 0.0 if nothing is left, or
+    the conversation belongs to none of these accounts (each a channel and an account of it).
     """
     row = connection.execute(_NEXT, {"conversation_id": conversation_id}).one_or_none()
-    if row is None or row.state == DeliveryState.SENDING:
+    if row is None or row.state == DeliveryState.SENDING or (row.channel, row.account) not in accounts:
         return None, 0.0
     if row.not_before > now:
         return None, row.not_before
-    connection.execute(_SENDING, {"delivery_id": row.id})
+    if connection.execute(_SENDING, {"delivery_id": row.id}).rowcount == 0:  # somebody else was quicker
+        return None, 0.0
     taken = _delivery(row)
     return replace(taken, state=DeliveryState.SENDING, attempts=taken.attempts + 1), 0.0
 
@@ -105,12 +118,6 @@ def take(connection: Connection, conversation_id: ConversationId, now: float) ->
 def sent(connection: Connection, delivery_id: DeliveryId, vendor_id: str, now: float) -> None:
     """The vendor took it."""
     connection.execute(_SENT, {"delivery_id": delivery_id, "receipt": vendor_id, "now": now})
-
-
-def sent_and_next(connection: Connection, done: Delivery, vendor_id: str, now: float) -> tuple[Delivery | None, float]:
-    """`sent`, then `take` of the same conversation, in one transaction."""
-    sent(connection, done.id, vendor_id, now)
-    return take(connection, done.conversation_id, now)
 
 
 def put_back(
@@ -127,29 +134,50 @@ def put_back(
 
 def close(connection: Connection, delivery_id: DeliveryId, state: DeliveryState, error: str) -> None:
     """It will not be sent."""
-    connection.execute(update(delivery).where(delivery.c.id == delivery_id).values(state=state, error=error))
+    connection.execute(
+        update(delivery)
+        .where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.SENDING)
+        .values(state=state, error=error)
+    )
+
+
+def replace_part(connection: Connection, delivery_id: DeliveryId, part: Part, error: str) -> None:
+    """It cannot be sent; another part goes in its place."""
+    values = {"part": part.to_json(), "state": DeliveryState.PENDING, "not_before": 0.0, "error": error}
+    connection.execute(
+        update(delivery).where(delivery.c.id == delivery_id, delivery.c.state == DeliveryState.SENDING).values(values)
+    )
 
 
 def close_open(
     connection: Connection, conversations: Sequence[ConversationId], state: DeliveryState, *, turns_only: bool
 ) -> int:
-    """Close what is pending in these conversations (`turns_only`: parts of turns alone); how many."""
-    statement = update(delivery).where(
-        delivery.c.conversation_id.in_(conversations), delivery.c.state == DeliveryState.PENDING
-    )
+    """Close what was not sent in these conversations (`turns_only`: parts of turns alone); how many.
+
+    A part that is on its way may still arrive, and is sent then; it is not tried again.
+    """
+    statement = update(delivery).where(delivery.c.conversation_id.in_(conversations), delivery.c.state.in_(_OPEN))
     if turns_only:
         statement = statement.where(delivery.c.turn_id.is_not(None))
     return connection.execute(statement.values(state=state)).rowcount
 
 
+def close_turns(connection: Connection, turn_ids: Sequence[TurnId], state: DeliveryState) -> None:
+    """Close what was not sent of these turns."""
+    connection.execute(
+        update(delivery).where(delivery.c.turn_id.in_(turn_ids), delivery.c.state.in_(_OPEN)).values(state=state)
+    )
+
+
 def recover(connection: Connection, channel: str, account: str) -> int:
     """At start: parts that were being sent are uncertain, and go back marked as resent; how many."""
     ours = select(conversation.c.id).where(conversation.c.channel == channel, conversation.c.account == account)
-    return connection.execute(
-        update(delivery)
-        .where(delivery.c.state == DeliveryState.SENDING, delivery.c.conversation_id.in_(ours))
-        .values(state=DeliveryState.PENDING, resent=True, not_before=0.0)
-    ).rowcount
+    return connection.execute(_UNCERTAIN.where(delivery.c.conversation_id.in_(ours))).rowcount
+
+
+def recover_in(connection: Connection, conversation_id: ConversationId) -> None:
+    """As `recover`, for one conversation whose sender lost track of what it had taken."""
+    connection.execute(_UNCERTAIN.where(delivery.c.conversation_id == conversation_id))
 
 
 def waiting(connection: Connection, channel: str, account: str) -> list[ConversationId]:
