@@ -7,13 +7,11 @@ import os
 import sys
 from collections.abc import AsyncGenerator
 
-from lar import app
 from lar.cli.client import Client, converse, say_once
 from lar.cli.context import read_config
 from lar.config import Config
 from lar.errors import LarError
 from lar.operations import home
-from lar.operations.logging import set_up
 
 START_SECONDS = 30.0
 """How long a gateway that is brought along may take to start."""
@@ -48,9 +46,12 @@ async def _gateway(config: Config) -> AsyncGenerator[home.Running]:
     if running:
         yield running
         return
+    from lar.app import serve  # a whole Lar, where none runs yet
+    from lar.operations.logging import set_up
+
     quiet = config.logging.model_copy(update={"stderr": False})
     set_up(quiet, config.home / "logs", config.secrets)
-    serving = asyncio.ensure_future(app.serve(_only_terminal(config)))
+    serving = asyncio.ensure_future(serve(_only_terminal(config)))
     try:
         yield await _started(config, serving)
     finally:

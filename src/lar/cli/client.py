@@ -164,8 +164,7 @@ async def _listen(socket: ClientConnection, client: Client, screen: "_Screen", u
         match frame.get("type"):
             case "accepted":
                 unsent.pop(str(frame.get("id")), None)
-            case "error":
-                unsent.pop(str(frame.get("id")), None)
+            case "error" | "delayed":
                 screen.line(f"({printable(str(frame.get('message')))})")
             case "typing":
                 screen.passing("…")

@@ -14,8 +14,6 @@ from lar.config import Config, home_folder, load
 from lar.domain.values import JsonObject
 from lar.errors import LarError
 from lar.operations import home
-from lar.operations.calls import READING, Operations
-from lar.store.database import Database
 
 PATIENCE = 30.0
 """Seconds the gateway may take to answer a command."""
@@ -74,6 +72,9 @@ def call_gateway(running: home.Running, token: str, name: str, payload: JsonObje
 
 
 async def _directly(config: Config, name: str, payload: JsonObject) -> JsonObject:
+    from lar.operations.calls import READING, Operations  # the database's library, where no gateway answers
+    from lar.store.database import Database
+
     home.prepare(config.home)
     db = Database(config.database)
     await db.open(read_only=name in READING)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -17,12 +18,15 @@ from lar.domain.conversation import Address
 from lar.domain.delivery import Part, Receipt
 from lar.domain.inbound import Attachment, Inbound, Sender, Text
 from lar.domain.values import JsonObject
-from lar.errors import ChannelError, LarError, SendLater, SendUncertain
+from lar.errors import ChannelError, SendLater, SendUncertain, StoreError
 
 log = structlog.get_logger(__name__)
 
 NOBODY_HERE = 365 * 86400.0
 """Seconds a part waits when nobody is connected: whoever connects wakes the deliverer."""
+
+RETRY_FIRST, RETRY_MOST = 0.1, 10.0
+"""Seconds before a message that could not be stored is handed in again: doubling from the first to the most."""
 
 MAX_BACKLOG = 100
 """Frames a slow client may have waiting before previews and typing are no longer added."""
@@ -193,22 +197,29 @@ class TerminalChannel:
         try:
             frame = parse(raw)
         except BadFrame as error:
-            client.put({"type": "error", "id": "", "message": str(error)})
+            client.put({"type": "error", "message": str(error)})
             return
         match frame:
             case Said():
-                try:
-                    await (await self._accepting())([_inbound(name, frame)])
-                except LarError as error:
-                    log.warning("a message from a terminal could not be stored", error=str(error))
-                    client.put({"type": "error", "id": frame.id, "message": str(error)})
-                else:
-                    client.put({"type": "accepted", "id": frame.id})
+                await self._store(_inbound(name, frame), frame.id, client)
             case Seen():
                 shown = self._chats[name].shown
                 if shown and shown.id == frame.id:
                     shown.seen.set()
             case _:
+                return
+
+    async def _store(self, inbound: Inbound, key: str, client: _Client) -> None:
+        """Hand a message in until it is committed, and say so."""
+        for attempt in count():
+            try:
+                await (await self._accepting())([inbound])
+            except StoreError as error:
+                log.warning("a message from a terminal cannot be stored yet", error=str(error))
+                client.put({"type": "delayed", "id": key, "message": str(error)})
+                await asyncio.sleep(min(RETRY_FIRST * 2**attempt, RETRY_MOST))
+            else:
+                client.put({"type": "accepted", "id": key})
                 return
 
     def _accepting(self) -> "asyncio.Future[Accept]":

@@ -13,7 +13,8 @@ Then it talks, and listens:
     ← {"type": "preview", "text": "..."}                     the answer so far, empty to take it back
     ← {"type": "part", "id": "...", "text": "...", "file": {"name": "...", "path": "...", "mime": "..."}}
     → {"type": "ack", "id": "<the part's id>"}               shown; it will not be sent again
-    ← {"type": "error", "id": "<the message's id or empty>", "message": "..."}
+    ← {"type": "delayed", "id": "...", "message": "..."}     it cannot be stored yet; the gateway goes on trying
+    ← {"type": "error", "message": "..."}                    the last frame was none
 
 `client` names the conversation: the same name is the same conversation, from any number of terminals. A message whose
 `accepted` did not arrive is sent again under the same id and stays one message. A part with an id the client has seen

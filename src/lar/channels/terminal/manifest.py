@@ -6,19 +6,22 @@ from lar.domain.delivery import Part
 NAME = "terminal"
 ACCOUNT = "local"
 
+EMPTY_ANSWER = "(empty answer)"
+
 MAX_PART = 100_000
 """Characters one frame carries at most."""
 
 
 def render(markdown: str) -> Rendered:
-    """The text as it is, cut after a line end where possible; nothing is left out."""
+    """The text as it is, cut after a line end where possible; only empty stretches are left out."""
     parts: list[Part] = []
     rest = markdown
     while rest:
         end = len(rest) if len(rest) <= MAX_PART else rest.rfind("\n", 0, MAX_PART) + 1 or MAX_PART
-        parts.append(Part(rest[:end]))
+        if rest[:end].strip():
+            parts.append(Part(rest[:end]))
         rest = rest[end:]
-    return Rendered(tuple(parts))
+    return Rendered(tuple(parts) or (Part(EMPTY_ANSWER),))
 
 
 MANIFEST = Manifest(NAME, Capabilities(typing=True, preview=True, max_upload=1_000_000_000_000, max_download=0), render)
