@@ -86,7 +86,8 @@ def _add_config(commands: Commands) -> None:
     group = _group(commands, "config", "Check or show the configuration.")
     _command(group, "check", "config:check", "Read the configuration and say what is wrong with it.")
     _command(group, "show", "config:show", "Print the configuration in force, secrets masked.")
-    _command(group, "reference", "config:reference", "Print every key with its type, default and meaning.")
+    reference = _command(group, "reference", "config:reference", "Print every key with its type, default and meaning.")
+    reference.add_argument("--example", action="store_true", help="print an example file instead")
 
 
 def _add_people(commands: Commands) -> None:

@@ -5,7 +5,8 @@ import json
 
 from lar.cli.context import read_config
 from lar.config import Settings
-from lar.config.reference import reference as render_reference
+from lar.config.reference import example as write_example
+from lar.config.reference import reference as write_reference
 from lar.config.secret import masked
 
 
@@ -26,7 +27,7 @@ def show(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def reference(_arguments: argparse.Namespace) -> int:
-    """Print `docs/configuration.md`."""
-    print(render_reference(), end="")
+def reference(arguments: argparse.Namespace) -> int:
+    """Print `docs/configuration.md`, or `lar.example.toml`."""
+    print(write_example() if arguments.example else write_reference(), end="")
     return 0

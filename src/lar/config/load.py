@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from lar.config.conform import Conformer, Tree, apply_override
 from lar.config.secret import is_secret, secret_values
 from lar.config.sources import overrides, read_file, read_variables
-from lar.config.tree import STRICT, Config, Settings
+from lar.config.tree import DEFAULT_DATABASE, STRICT, Config, Settings
 from lar.errors import ConfigError
 from lar.providers.settings import USUAL, ProviderSettings
 from lar.runtimes.settings import AgentSettings
@@ -42,7 +42,7 @@ def load(path: Path | None, environ: Mapping[str, str], home: Path | None = None
     tree = conformer.conform(tree)
     if conformer.refusals:
         raise ConfigError("\n".join(conformer.refusals))
-    _usual_names(tree, variables)
+    _fill_in(tree, variables)
     config = _validated(tree, conformer, home)
     return _resolved(config).model_copy(
         update={
@@ -53,8 +53,9 @@ def load(path: Path | None, environ: Mapping[str, str], home: Path | None = None
     )
 
 
-def _usual_names(tree: Tree, variables: Mapping[str, str]) -> None:
-    """Fill in what has a usual name in the environment and is not set otherwise."""
+def _fill_in(tree: Tree, variables: Mapping[str, str]) -> None:
+    """Fill in what has a usual place, or a usual name in the environment, and is not set otherwise."""
+    _table(tree, "database").setdefault("url", DEFAULT_DATABASE)
     if token := variables.get("TELEGRAM_BOT_TOKEN"):
         _table(_table(tree, "channels"), "telegram").setdefault("bot_token", token)
     for name, usual in USUAL.items():

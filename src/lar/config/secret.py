@@ -8,7 +8,7 @@ from pydantic import BaseModel, SecretStr
 
 MASK = "********"
 
-_NAME = re.compile(r"(^|_)(token|key|keys|secret|password)$", re.IGNORECASE)
+_NAME = re.compile(r"(^|_)(token|keys?|secrets?|password)$", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):([^/@\s]+)(?=@)")
 
 
