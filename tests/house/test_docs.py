@@ -160,3 +160,14 @@ def test_chat_commands_exist(page: Path) -> None:
     """A chat command that a page shows is one that the inbox answers."""
     shown = {each for each in code(page.read_text(encoding="utf-8")) if re.fullmatch(r"/[a-z]+", each)}
     assert [each for each in shown if not is_chat_command(each)] == []
+
+
+def test_first_conversation_is_as_shown(home: Path) -> None:
+    """The taste in the README is what a newcomer gets, word for word, with no key and no token."""
+    [block] = [block for _, block in FENCE.findall((ROOT / "README.md").read_text()) if block.startswith("> ")]
+    exchanges = [exchange.partition("\n") for exchange in re.split(r"^> ", block, flags=re.MULTILINE)[1:]]
+    assert len(exchanges) == 3
+    for question, _, answer in exchanges:
+        command = [sys.executable, "-m", "lar", "chat", "--home", str(home), "-m", question]
+        given = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603  # the words are ours
+        assert given.stdout.strip() == answer.strip()
