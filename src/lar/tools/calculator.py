@@ -1,7 +1,8 @@
 """Exact arithmetic on decimals, guarded against expressions that would never end."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import (
     ROUND_FLOOR,
     ROUND_HALF_UP,
@@ -112,15 +113,19 @@ class _Parser:
             return token
         return ""
 
-    def _sum(self) -> Decimal:
+    @contextmanager
+    def _deeper(self) -> Iterator[None]:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
-            raise ToolError(f"More than {_MAX_DEPTH} parentheses inside each other.")
+            raise ToolError(f"More than {_MAX_DEPTH} parentheses, functions or powers inside each other.")
+        yield
+        self._depth -= 1
+
+    def _sum(self) -> Decimal:
         value = self._product()
         while operator := self._take("+", "-"):
             right = self._product()
             value = self._arithmetic.add(value, right) if operator == "+" else self._arithmetic.subtract(value, right)
-        self._depth -= 1
         return value
 
     def _product(self) -> Decimal:
@@ -148,11 +153,8 @@ class _Parser:
         base = self._percent()
         if not self._take("**", "^"):
             return base
-        self._depth += 1
-        if self._depth > _MAX_DEPTH:
-            raise ToolError(f"More than {_MAX_DEPTH} powers inside each other.")
-        exponent = self._sign()
-        self._depth -= 1
+        with self._deeper():
+            exponent = self._sign()
         if abs(exponent) > self._max_exponent:
             raise ToolError(f"Exponents are limited to {self._max_exponent}.")
         return self._arithmetic.power(base, exponent) if base or exponent else Decimal(1)
@@ -174,10 +176,9 @@ class _Parser:
         if not word:
             raise ToolError("The expression ends too early.")
         self._at += 1
-        if word == "(":
-            return self._closed(self._sum())
-        if word in _FUNCTIONS:
-            return self._call(word)
+        if word == "(" or word in _FUNCTIONS:
+            with self._deeper():
+                return self._closed(self._sum()) if word == "(" else self._call(word)
         if word[0].isdigit() or word[0] == ".":
             return self._arithmetic.create_decimal(word.replace("_", ""))
         raise ToolError(f"Did not expect {word!r} here. Functions: {', '.join(_FUNCTIONS)}.")

@@ -1,0 +1,189 @@
+"""The single path on which tools run: looked up, checked, gated, journalled, done once."""
+
+import asyncio
+import json
+
+import pytest
+
+from lar.domain.conversation import Place
+from lar.domain.ids import ConversationId, PrincipalId, TurnId
+from lar.domain.principal import Principal, Role
+from lar.domain.risk import Risk
+from lar.errors import ConfigError, Fenced, ToolError
+from lar.policy.gate import Gate
+from lar.testing.journal import Killed, MemoryJournal
+from lar.testing.turns import ANN, Effects
+from lar.tools.contract import Tool, ToolCall, ToolContext, ToolStatus
+from lar.tools.define import tool
+from lar.tools.execute import Registry, TurnTools
+
+
+def box(
+    journal: MemoryJournal, *tools: Tool, role: Role = Role.ADMIN, denied: str = "", max_result_chars: int = 1000
+) -> TurnTools:
+    """These tools for a person of this role."""
+    context = ToolContext(Principal(PrincipalId(1), "Ann", role), ConversationId(1), TurnId(1))
+    gate = Gate(frozenset({denied}))
+    return TurnTools(Registry(tools), context, journal, gate, max_result_chars=max_result_chars)
+
+
+@tool(risk=Risk.EXEC, repeatable=False)
+async def detonate(_context: ToolContext) -> str:
+    """Something only an admin may do."""
+    return "boom"
+
+
+def raising(error: BaseException, *, repeatable: bool = True) -> Tool:
+    """A tool that fails so."""
+
+    @tool(risk=Risk.READ, repeatable=repeatable)
+    async def fail(_context: ToolContext) -> str:
+        """Fail."""
+        raise error
+
+    return fail
+
+
+async def test_a_call_is_one_step_with_all_that_is_to_know() -> None:
+    """The journal has the tool, its arguments, the gate's decision and the outcome."""
+    journal = MemoryJournal()
+    outcome = await box(journal, *Effects().tools()).execute(ToolCall("1.1", "look", {"at": "x"}))
+    assert (outcome.status, outcome.text) == (ToolStatus.OK, "saw x")
+    entry = journal.entries["tool:1.1"]
+    decision = {"verdict": "allow", "rule": "default.read"}
+    assert (entry.kind, entry.input) == ("tool", {"tool": "look", "arguments": {"at": "x"}, "decision": decision})
+    assert entry.output == {"status": "ok", "text": "saw x"}
+
+
+async def test_arguments_may_be_json_text() -> None:
+    """Models send arguments as text."""
+    effects = Effects()
+    await box(MemoryJournal(), *effects.tools()).execute(ToolCall("1", "look", json.dumps({"at": "x"})))
+    assert effects.looked == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ('{"at": ', "not valid JSON"),
+        ("[1]", "must be a JSON object"),
+        ("", "at: Field required"),
+        ({}, "at: Field required"),
+        ({"at": 1}, "valid string"),
+        ({"at": "x", "ta": "y"}, "ta: Extra inputs"),
+    ],
+)
+async def test_bad_arguments_are_explained_to_the_model(arguments: str | dict[str, object], hint: str) -> None:
+    """The model can correct itself; nothing ran."""
+    effects = Effects()
+    outcome = await box(MemoryJournal(), *effects.tools()).execute(ToolCall("1", "look", arguments))
+    assert outcome.status is ToolStatus.ERROR
+    assert hint in outcome.text
+    assert effects.looked == []
+
+
+async def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    """A model that misremembers a name is told the right one."""
+    tools = box(MemoryJournal(), *Effects().tools())
+    assert "There is: look" in (await tools.execute(ToolCall("1", "lok"))).text
+    assert "There is: act, look" in (await tools.execute(ToolCall("2", "zzzzzz"))).text
+
+
+async def test_what_the_gate_denies_is_not_offered_and_does_not_run() -> None:
+    """A tool a person may not use is not shown to the model, and refused with the reason if it is called anyhow."""
+    journal = MemoryJournal()
+    tools = box(journal, detonate, *Effects().tools(), role=Role.USER)
+    assert [offered.name for offered in tools.tools] == ["look", "act"]
+    outcome = await tools.execute(ToolCall("1", "detonate"))
+    assert (outcome.status, outcome.text) == (
+        ToolStatus.DENIED,
+        "Not permitted: detonate may only be used by an admin.",
+    )
+    assert journal.entries["tool:1"].input["decision"]["rule"] == "default.admins_only"
+
+
+async def test_a_private_tool_is_denied_in_a_group() -> None:
+    """What belongs to one person is not shown in front of others."""
+
+    @tool(risk=Risk.READ, repeatable=True, private=True)
+    async def diary(_context: ToolContext) -> str:
+        """Read the diary."""
+        return "dear diary"
+
+    context = ToolContext(ANN, ConversationId(1), TurnId(1), Place.GROUP)
+    tools = TurnTools(Registry([diary]), context, MemoryJournal(), Gate())
+    assert (await tools.execute(ToolCall("1", "diary"))).status is ToolStatus.DENIED
+
+
+async def test_a_done_call_is_never_made_again() -> None:
+    """A resumed turn reads the outcome, whatever the registry or the gate would say by now."""
+    journal, effects = MemoryJournal(), Effects()
+    call = ToolCall("1", "act", {"on": "x"})
+    first = await box(journal, *effects.tools()).execute(call)
+    for later in (box(journal, *effects.tools()), box(journal), box(journal, *effects.tools(), denied="act")):
+        assert await later.execute(call) == first
+    assert effects.acted == ["x"]
+
+
+async def test_an_interrupted_unsafe_call_is_unknown_for_good() -> None:
+    """It may have happened: it is not made again, and both model and person are told."""
+    journal, effects = MemoryJournal(die_at=2), Effects()
+    call = ToolCall("1", "act", {"on": "x"})
+    with pytest.raises(Killed):
+        await box(journal, *effects.tools()).execute(call)
+    assert effects.acted == ["x"]
+    for _ in range(2):
+        outcome = await box(journal.reborn(), *effects.tools()).execute(call)
+        assert outcome.status is ToolStatus.UNKNOWN
+        assert "may or may not have happened" in outcome.text
+    assert effects.acted == ["x"]
+
+
+async def test_an_interrupted_safe_call_is_made_again() -> None:
+    """What may be repeated is repeated, so that the turn gets its answer."""
+    journal, effects = MemoryJournal(die_at=2), Effects()
+    call = ToolCall("1", "look", {"at": "x"})
+    with pytest.raises(Killed):
+        await box(journal, *effects.tools()).execute(call)
+    assert (await box(journal.reborn(), *effects.tools()).execute(call)).text == "saw x"
+
+
+async def test_a_tools_refusal_goes_to_the_model() -> None:
+    """A `ToolError` is text for the model, and an outcome like any other."""
+    journal = MemoryJournal()
+    outcome = await box(journal, raising(ToolError("no such page"))).execute(ToolCall("1", "fail"))
+    assert (outcome.status, outcome.text) == (ToolStatus.ERROR, "no such page")
+    assert journal.entries["tool:1"].output == {"status": "error", "text": "no such page"}
+
+
+async def test_an_unexpected_failure_ends_the_call_and_not_the_turn() -> None:
+    """The model is told that it failed, without what may be a secret in the message."""
+    outcome = await box(MemoryJournal(), raising(ValueError("key sk-123"))).execute(ToolCall("1", "fail"))
+    assert (outcome.status, outcome.text) == (ToolStatus.ERROR, "fail failed unexpectedly (ValueError).")
+
+
+@pytest.mark.parametrize("error", [Fenced("gone"), asyncio.CancelledError(), KeyboardInterrupt()])
+async def test_what_ends_a_turn_passes(error: BaseException) -> None:
+    """Cancellation and fencing are not a tool's failure."""
+    journal = MemoryJournal()
+    with pytest.raises(type(error)):
+        await box(journal, raising(error, repeatable=False)).execute(ToolCall("1", "fail"))
+    assert journal.entries["tool:1"].state == "started"
+
+
+async def test_a_long_result_is_cut_with_a_note() -> None:
+    """A tool that floods does not flood the model."""
+
+    @tool(risk=Risk.READ, repeatable=True)
+    async def flood(_context: ToolContext) -> str:
+        """Give too much."""
+        return "x" * 5000
+
+    outcome = await box(MemoryJournal(), flood, max_result_chars=1000).execute(ToolCall("1", "flood"))
+    assert outcome.text.startswith("x" * 1000 + "\n\n[Cut off here: 4000")
+
+
+def test_two_tools_of_one_name_are_refused() -> None:
+    """Which of them would run must not be a matter of order."""
+    with pytest.raises(ConfigError, match="two tools are called 'detonate'"):
+        Registry([detonate, detonate])
