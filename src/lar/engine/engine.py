@@ -45,6 +45,7 @@ class Engine:
         self._clock = clock
         self._worker_id = 0
         self._tasks: dict[JobId, asyncio.Task[None]] = {}
+        self._saturated = False
         self._offset = -math.inf
         self._wake = asyncio.Event()
         self._look = asyncio.Event()
@@ -107,6 +108,9 @@ class Engine:
             task = asyncio.create_task(self._work(job), name=f"job {job.id}")
             self._tasks[job.id] = task
             task.add_done_callback(partial(self._on_end, job.id))
+        self._saturated = len(claimed) == free
+        if self._saturated and len(self._tasks) < self._settings.max_concurrent:
+            return 0.0
         if next_run_at is None:
             return self._settings.nap
         return min(max(next_run_at - self._clock(), 0.0), self._settings.nap)
@@ -124,7 +128,7 @@ class Engine:
     def _on_end(self, job_id: JobId, task: asyncio.Task[None]) -> None:
         if self._tasks.get(job_id) is task:
             del self._tasks[job_id]
-        if len(self._tasks) == self._settings.max_concurrent - 1:
+        if self._saturated:
             self._wake.set()
 
     # ---- one job
@@ -187,18 +191,16 @@ class Engine:
 
     async def _beat(self) -> None:
         running = set(self._tasks)
-        alive = await self._db.write(workers.beat, self._worker_id, now=self._clock(), lease=self._settings.lease)
-        held = await self._db.read(workers.held, self._worker_id)
+        alive, held = await self._db.write(_renew, self._worker_id, self._clock(), self._settings.lease)
         for lost in running - held:
             task = self._tasks.get(lost)
             if task:
                 _log.warning("lost a job", job=lost)
                 task.cancel()
-        if alive:
-            await self._db.write(workers.reap, self._worker_id)
-        else:
+        if not alive:
             _log.warning("this worker was declared dead; it starts anew")
             await self._enlist()
+            self._wake.set()
 
 
 def _claim(
@@ -220,3 +222,11 @@ def _end(connection: Connection, job: Job, outcome: Outcome, now: float) -> None
 def _give_up(connection: Connection, handler: Handler, job: Job, error: str, now: float) -> None:
     jobs.give_up(connection, job.id, job.epoch, error=error, now=now)
     handler.give_up(connection, job, error)
+
+
+def _renew(connection: Connection, worker_id: int, now: float, lease: float) -> tuple[bool, set[JobId]]:
+    """Renew the lease and bury the dead; returns whether we were alive, and which jobs are still ours."""
+    alive = workers.beat(connection, worker_id, now=now, lease=lease)
+    if alive:
+        workers.reap(connection, worker_id)
+    return alive, workers.held(connection, worker_id)

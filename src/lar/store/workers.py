@@ -4,7 +4,7 @@ On PostgreSQL a worker lives while its lease, by the server's clock, has not pas
 process, so that every other worker is dead.
 """
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
 
 from lar.domain.ids import JobId
 from lar.domain.job import JobState
@@ -19,15 +19,15 @@ _beat = (
     .values(lease_until=bindparam("until"))
     .returning(worker.c.id)
 )
-_dead = select(worker.c.id).where(worker.c.id != bindparam("me"), worker.c.lease_until < bindparam("clock"))
-_others = select(worker.c.id).where(worker.c.id != bindparam("me"))
+_bury_late = delete(worker).where(worker.c.id != bindparam("me"), worker.c.lease_until < bindparam("clock"))
+_bury_others = delete(worker).where(worker.c.id != bindparam("me"))
+_bury = delete(worker).where(worker.c.id == bindparam("me"))
 _take_back = (
     update(job)
-    .where(job.c.state == JobState.RUNNING, job.c.worker_id.in_(bindparam("workers", expanding=True)))
+    .where(job.c.state == JobState.RUNNING, ~exists().where(worker.c.id == job.c.worker_id))
     .values(state=JobState.QUEUED.value, worker_id=None, crashes=job.c.crashes + bindparam("crash"))
     .returning(job.c.id)
 )
-_forget = delete(worker).where(worker.c.id.in_(bindparam("workers", expanding=True)))
 _held = select(job.c.id).where(job.c.worker_id == bindparam("worker"), job.c.state == JobState.RUNNING)
 
 
@@ -49,15 +49,16 @@ def reap(connection: Connection, worker_id: int) -> list[JobId]:
     """Put the running jobs of dead workers back into their lanes, counted as crashes; returns their ids."""
     clock = server_time(connection)
     if clock is None:
-        dead = connection.execute(_others, {"me": worker_id}).scalars().all()
+        connection.execute(_bury_others, {"me": worker_id})
     else:
-        dead = connection.execute(_dead, {"me": worker_id, "clock": clock}).scalars().all()
-    return _bury(connection, list(dead), crash=1) if dead else []
+        connection.execute(_bury_late, {"me": worker_id, "clock": clock})
+    return _free(connection, crash=1)
 
 
 def retire(connection: Connection, worker_id: int) -> list[JobId]:
     """Take a worker out of service: its running jobs go back into their lanes; returns their ids."""
-    return _bury(connection, [worker_id], crash=0)
+    connection.execute(_bury, {"me": worker_id})
+    return _free(connection, crash=0)
 
 
 def held(connection: Connection, worker_id: int) -> set[JobId]:
@@ -65,9 +66,9 @@ def held(connection: Connection, worker_id: int) -> set[JobId]:
     return {JobId(found) for found in connection.execute(_held, {"worker": worker_id}).scalars()}
 
 
-def _bury(connection: Connection, workers: list[int], *, crash: int) -> list[JobId]:
-    freed = connection.execute(_take_back, {"workers": workers, "crash": crash}).scalars().all()
-    connection.execute(_forget, {"workers": workers})
+def _free(connection: Connection, *, crash: int) -> list[JobId]:
+    """Queue the running jobs that have no worker."""
+    freed = connection.execute(_take_back, {"crash": crash}).scalars().all()
     if freed:
         notify(connection, "jobs")
     return sorted(JobId(found) for found in freed)
