@@ -11,17 +11,19 @@ from lar.conversations import commands, lane, pairing
 from lar.conversations.commands import Facts, Visit
 from lar.conversations.settings import ConversationSettings
 from lar.conversations.strings import say
-from lar.domain.conversation import Address, Conversation, Place
+from lar.domain.conversation import Address, Place
 from lar.domain.delivery import Part
 from lar.domain.ids import PrincipalId
 from lar.domain.inbound import ChatStatus, Inbound, Press, Sender, Text
 from lar.domain.principal import Principal, Role
+from lar.domain.turn import TurnState
 from lar.domain.values import Clock
 from lar.errors import StoreError
 from lar.policy.access import AccessRules, admit
 from lar.store import conversations, deliveries, inbound, messages, people, turns
 from lar.store.database import Database
 from lar.store.inbound import InboundState
+from lar.store.people import Known
 
 log = structlog.get_logger(__name__)
 
@@ -75,8 +77,16 @@ class Inbox:
             raise
         except Exception as error:  # recorded with the update, so that it can be looked into
             log.exception("update could not be taken", channel=update.channel, update_id=update.update_id)
-            poison = replace(update, problem=f"{type(error).__name__}: {error}")
-            await self._db.write(inbound.record, poison, InboundState.POISON, self._clock())
+            await self._db.write(self._poison, update, error)
+
+    def _poison(self, connection: Connection, update: Inbound, error: Exception) -> None:
+        """Record an update that cannot be taken; what it says only if it is from somebody who is let in."""
+        rules = self._accounts.get((update.channel, update.account))
+        if rules and update.sender and _role(rules, update, update.sender, _known(connection, update, update.sender)):
+            kept = replace(update, problem=repr(error))
+        else:
+            kept = replace(update, problem=type(error).__name__, raw={})
+        inbound.record(connection, kept, InboundState.POISON, self._clock())
 
     def _take_all(self, connection: Connection, updates: Sequence[Inbound]) -> None:
         for update in updates:
@@ -85,8 +95,10 @@ class Inbox:
     def _take(self, connection: Connection, update: Inbound) -> None:
         now = self._clock()
         if update.content is None or update.sender is None or update.address is None:
-            state = InboundState.POISON if update.problem else InboundState.IGNORED
-            inbound.record(connection, update, state, now)
+            if update.problem:
+                inbound.record(connection, update, InboundState.POISON, now)
+            else:
+                inbound.record(connection, replace(update, raw={}), InboundState.IGNORED, now)
             return
         row = inbound.record(connection, update, InboundState.TAKEN, now)
         if row is None:
@@ -114,8 +126,12 @@ class Inbox:
         addressed = isinstance(content, Press) or content.addressed
         principal = _recognise(connection, update, sender, rules, now)
         if principal is None:
-            if addressed and not isinstance(content, Press):
-                self._refuse(connection, update, sender, address, rules, now)
+            if (
+                addressed
+                and isinstance(content, Text)
+                and self._refuse(connection, update, sender, address, rules, now)
+            ):
+                return InboundState.ANSWERED
             return InboundState.REFUSED
         if not addressed:
             return InboundState.IGNORED
@@ -163,35 +179,39 @@ class Inbox:
         address: Address,
         rules: AccessRules,
         now: float,
-    ) -> None:
+    ) -> bool:
         """Answer somebody unknown as the account's rules say; not too often, and without keeping a word of theirs."""
         if rules.unknown == "silent":
-            return
+            return False
+        if inbound.count_since(connection, InboundState.ANSWERED, now - STRANGER_GAP) >= STRANGERS_PER_MINUTE:
+            return False
         conversation = conversations.ensure(connection, address, update.place, "", now)
-        if not _may_answer_stranger(connection, conversation, now):
-            return
+        if deliveries.added_since(connection, now - STRANGER_GAP, conversation.id):
+            return False
         language = sender.language or self._settings.default_language
         if rules.unknown == "pairing" and update.place is Place.PRIVATE:
-            text = pairing.request(connection, update, sender, address, language, now)
+            text = pairing.request(connection, update, sender, rules, language, now)
         else:
             text = say(language, "unauthorized", user=sender.user, chat=address.chat)
         deliveries.add(connection, conversation.id, [Part(text)], now)
+        return True
 
 
-def _may_answer_stranger(connection: Connection, conversation: Conversation, now: float) -> bool:
-    if deliveries.added_since(connection, now - STRANGER_GAP, conversation.id):
-        return False
-    return inbound.count_since(connection, InboundState.REFUSED, now - STRANGER_GAP) < STRANGERS_PER_MINUTE
+def _known(connection: Connection, update: Inbound, sender: Sender) -> Known | None:
+    return people.find(connection, update.channel, update.account, sender.user)
+
+
+def _role(rules: AccessRules, update: Inbound, sender: Sender, known: Known | None) -> Role | None:
+    granted = known.principal.role if known and known.granted else None
+    return admit(rules, sender.user, update.address.chat if update.address else "", granted)
 
 
 def _recognise(
     connection: Connection, update: Inbound, sender: Sender, rules: AccessRules, now: float
 ) -> Principal | None:
     """The person behind a sender, made or brought up to date; None if they are not admitted."""
-    chat = update.address.chat if update.address else ""
-    known = people.find(connection, update.channel, update.account, sender.user)
-    granted: Role | None = known.principal.role if known and known.granted else None
-    role = admit(rules, sender.user, chat, granted)
+    known = _known(connection, update, sender)
+    role = _role(rules, update, sender, known)
     if role is None:
         return None
     name = rules.aliases.get(sender.user) or (known.principal.name if known and known.granted else sender.name)
@@ -211,12 +231,12 @@ def _reply(visit: Visit, text: str) -> None:
 def _edit(visit: Visit, said: Text) -> InboundState:
     """An edit counts while its message waits; what was answered stays as it was asked."""
     old = messages.by_vendor_id(visit.connection, visit.conversation.id, said.vendor_id)
-    if old is None or old.turn_id is None:
+    if old is None or old.turn_id is None or old.principal_id != visit.principal.id:
         return InboundState.IGNORED
     turn = turns.get(visit.connection, old.turn_id)
-    if turn is None or turn.started_at is not None or turn.ended_at is not None:
+    if turn is None or turn.state is not TurnState.QUEUED:
         return InboundState.IGNORED
-    messages.rewrite(visit.connection, old.id, said.text)
+    messages.rewrite(visit.connection, old.id, lane.text_of(said))
     return InboundState.TAKEN
 
 

@@ -10,6 +10,7 @@ from lar.domain.delivery import Button, Part
 from lar.domain.ids import PrincipalId
 from lar.domain.inbound import Inbound, Sender
 from lar.domain.principal import Principal, Role
+from lar.policy.access import AccessRules
 from lar.store import conversations, deliveries, people
 
 CODE_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
@@ -23,7 +24,7 @@ APPROVE, DENY = "pair:yes:", "pair:no:"
 
 
 def request(
-    connection: Connection, update: Inbound, sender: Sender, address: Address, language: str, now: float
+    connection: Connection, update: Inbound, sender: Sender, rules: AccessRules, language: str, now: float
 ) -> str:
     """Give a stranger a code (the same one while it is valid), and ask the admins. What to tell the stranger."""
     people.drop_expired_pairings(connection, now)
@@ -34,17 +35,19 @@ def request(
     if len(waiting) >= MAX_PENDING:
         return say(language, "pairing_full")
     code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
-    asked = people.Pairing(code, update.channel, update.account, sender.user, address.chat, sender.name, now + LIFETIME)
+    chat = update.address.chat if update.address else sender.user
+    asked = people.Pairing(code, update.channel, update.account, sender.user, chat, sender.name, now + LIFETIME)
     people.ask_pairing(connection, asked)
-    _ask_admins(connection, asked, now)
+    _ask_admins(connection, asked, rules, now)
     return say(language, "pairing", code=code)
 
 
-def _ask_admins(connection: Connection, asked: people.Pairing, now: float) -> None:
-    """Send the request to every admin's private chat; there the chat's id is the user's."""
-    for user in people.admins_of(connection, asked.channel, asked.account):
-        known = people.find(connection, asked.channel, asked.account, user)
-        language = known.principal.language if known else ""
+def _ask_admins(connection: Connection, asked: people.Pairing, rules: AccessRules, now: float) -> None:
+    """Send the request to the private chat of every admin who ever wrote; there the chat's id is the user's."""
+    for user, known in people.admins_of(connection, asked.channel, asked.account):
+        if not known.granted and user not in rules.admins:  # was an admin once
+            continue
+        language = known.principal.language
         place = Address(asked.channel, asked.account, user)
         chat = conversations.ensure(connection, place, Place.PRIVATE, "", now)
         buttons = (

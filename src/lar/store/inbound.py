@@ -16,6 +16,8 @@ class InboundState(StrEnum):
     IGNORED = "ignored"
     POISON = "poison"
     REFUSED = "refused"
+    ANSWERED = "answered"
+    """Refused, and told so."""
     FULL = "full"
 
 

@@ -118,15 +118,15 @@ def everyone(connection: Connection) -> list[Identity]:
     return [Identity(_principal(row), row.channel, row.account, row.user, row.granted) for row in rows]
 
 
-def admins_of(connection: Connection, channel: str, account: str) -> list[str]:
-    """The users of this channel account who are admins."""
-    return list(
-        connection.execute(
-            select(identity.c.user)
-            .join(principal, identity.c.principal_id == principal.c.id)
-            .where(identity.c.channel == channel, identity.c.account == account, principal.c.role == Role.ADMIN)
-        ).scalars()
+def admins_of(connection: Connection, channel: str, account: str) -> list[tuple[str, Known]]:
+    """The users of this channel account who were admins when they last wrote."""
+    rows = connection.execute(
+        select(principal, identity.c.user, identity.c.granted)
+        .join(identity, identity.c.principal_id == principal.c.id)
+        .where(identity.c.channel == channel, identity.c.account == account, principal.c.role == Role.ADMIN)
+        .order_by(principal.c.id)
     )
+    return [(row.user, Known(_principal(row), row.granted)) for row in rows]
 
 
 # ---- pairing
@@ -139,7 +139,7 @@ def open_pairings(connection: Connection, now: float) -> list[Pairing]:
 
 
 def ask_pairing(connection: Connection, request: Pairing) -> None:
-    """Store a request; expired ones go."""
+    """Store a request."""
     connection.execute(pairing.insert(), [{name: getattr(request, name) for name in request.__slots__}])
 
 
