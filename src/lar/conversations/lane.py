@@ -121,6 +121,11 @@ def start(connection: Connection, conversation: Conversation, sender: PrincipalI
     )
 
 
+def text_of(said: Text) -> str:
+    """What the transcript keeps of a message: its text, behind what it replies to."""
+    return f"> {said.reply_to_text}\n\n{said.text}" if said.reply_to_text else said.text
+
+
 def _keep(
     connection: Connection,
     conversation_id: ConversationId,
@@ -129,14 +134,13 @@ def _keep(
     said: Text,
     now: float,
 ) -> None:
-    text = f"> {said.reply_to_text}\n\n{said.text}" if said.reply_to_text else said.text
     messages.add(
         connection,
         Message(
             MessageId(0),
             conversation_id,
             Author.USER,
-            text,
+            text_of(said),
             now,
             principal_id=sender,
             turn_id=turn_id,
