@@ -1,6 +1,7 @@
 """Control commands. They are answered in the transaction that takes them in, outside the lane."""
 
 import hmac
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ ANNOUNCE = "announce"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What commands may tell about this process. `runtimes` maps an agent's name to its runtime; "" is the default."""
+    """What commands may tell about this process. `runtimes` maps an agent's name to its runtime."""
 
     version: str
     started_at: float
@@ -73,7 +74,8 @@ def _whoami(visit: Visit, _argument: str) -> str:
 
 
 def _agent(visit: Visit) -> str:
-    return visit.conversation.agent or visit.facts.default_agent
+    name = visit.conversation.agent
+    return name if name in visit.facts.runtimes else visit.facts.default_agent
 
 
 def _where(visit: Visit, _argument: str) -> str:
@@ -174,6 +176,8 @@ COMMANDS: Mapping[str, ControlCommand] = {
     "logout": ControlCommand(_logout),
 }
 
+_COMMAND = re.compile(r"/([^\W\d]\w*)(?:\s+(.*)|)\Z", re.DOTALL)
+
 _LOGIN_ONLY = frozenset({"login", "logout"})
 WITHOUT_LOGIN = frozenset({"help", "start", "whoami", "login"})
 """Commands that work before `/login`."""
@@ -200,12 +204,8 @@ def menu(rules: AccessRules) -> list[MenuEntry]:
 
 def parse(text: str) -> tuple[str, str] | None:
     """Split "/name argument" into its two parts; None if the text is no command."""
-    if not text.startswith("/") or len(text) == 1 or not (text[1].isalpha() or text[1] == "_"):
-        return None
-    name, _, argument = text[1:].partition(" ")
-    if not name.replace("_", "").isalnum():
-        return None
-    return name.lower(), argument
+    match = _COMMAND.match(text)
+    return None if match is None else (match[1].lower(), match[2] or "")
 
 
 def answer(visit: Visit, name: str, argument: str) -> str:

@@ -145,7 +145,7 @@ def advance(state: State, event: Event, now: float) -> tuple[State, list[Command
             return _failed(state, error)
         case Crashed():
             text = say(state.frame.language, "failed_unknown", turn=state.frame.turn_id)
-            return _end(state, TurnState.FAILED, text, "internal error")
+            return _explain(state, text, "internal error")
         case _:
             return _progress(state, event), []
 
@@ -183,11 +183,15 @@ def _finished(state: State, event: Finished) -> tuple[State, list[Command]]:
 def _failed(state: State, error: ThinkingError) -> tuple[State, list[Command]]:
     language = state.frame.language
     if isinstance(error, LimitReached):
-        limit = getattr(state.frame.limits, error.which)
-        return _explain(state, say(language, f"limit_{error.which}", limit=limit), str(error))
+        return _explain(state, _limit(state, error.which), str(error))
     when = "" if error.retry_after is None else say(language, "when", seconds=round(error.retry_after))
     text = say(language, f"failed_{error.kind}", when=when, error=error, turn=state.frame.turn_id)
     return _explain(state, text, f"{error.kind}: {error}")
+
+
+def _limit(state: State, which: str) -> str:
+    limit = getattr(state.frame.limits, which)
+    return say(state.frame.language, f"limit_{which}", limit=f"{limit:g}" if isinstance(limit, float) else limit)
 
 
 def _explain(state: State, reason: str, error: str) -> tuple[State, list[Command]]:
@@ -206,8 +210,7 @@ def _end(state: State, end: TurnState, reply: str, error: str) -> tuple[State, l
 def _tick(state: State, now: float) -> tuple[State, list[Command]]:
     frame = state.frame
     if now >= frame.started_at + frame.limits.seconds:
-        limit = f"{frame.limits.seconds:g}"
-        return _explain(state, say(frame.language, "limit_seconds", limit=limit), "limit: seconds")
+        return _explain(state, _limit(state, "seconds"), "limit: seconds")
     commands: list[Command] = []
     if now >= state.typing_at:
         commands.append(ShowTyping())
