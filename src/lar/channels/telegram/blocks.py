@@ -287,17 +287,17 @@ class _Walk:
         for row in body or [header]:
             self._out.gap(2)
             start = self._out.start()
-            self._inline(row[0].children or [] if row else [])
-            self._out.mark(start, "bold")
-            for index, cell in enumerate(row[1:], start=1):
-                if not cell.children:
-                    continue
-                self._out.gap(1)
-                self._out.write("• ")
-                if body and index < len(header) and header[index].children:
-                    self._inline(header[index].children or [])
-                    self._out.write(": ")
-                self._inline(cell.children)
+            for index, cell in enumerate(row):
+                label = header[index].children if body and index < len(header) else None
+                if index:
+                    self._out.gap(1)
+                    self._out.write("• ")
+                self._inline(label or [])
+                self._out.write(": " if label else "")
+                self._inline(cell.children or [])
+                self._out.write("" if cell.children else "\u2013")
+                if not index:
+                    self._out.mark(start, "bold")
 
 
 def _literal(text: str) -> Token:

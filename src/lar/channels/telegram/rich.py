@@ -75,9 +75,10 @@ def units(text: str) -> int:
 def settle(text: str, spans: Iterable[Span]) -> Rich:
     """Make spans valid: nothing inside or around code but quotes, nothing nested in its own kind, ends trimmed.
 
-    `spans` nest properly or are disjoint, in any order.
+    `spans` nest properly or are disjoint; of two that cover the same, the later one is the outer one.
     """
-    ordered = sorted(spans, key=lambda span: (span.start, -span.end))
+    ordered = list(spans)[::-1]
+    ordered.sort(key=lambda span: (span.start, -span.end))
     ordered = _without_own_kind(ordered)
     solid = [span for span in ordered if span.kind in _SOLID]
     if solid:
