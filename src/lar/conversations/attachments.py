@@ -11,6 +11,9 @@ from lar.domain.values import JsonObject
 from lar.engine.contract import Journal
 from lar.errors import ChannelError, SendLater
 
+MAX_NAME, MAX_ENDING = 120, 20
+"""How long the name of a stored file, and what is behind its last dot, may be, in bytes of UTF-8."""
+
 
 async def fetch_all(
     said: Sequence[Message], channel: Channel | None, journal: Journal, files: Path
@@ -34,8 +37,7 @@ async def _fetch(
     async def act() -> JsonObject:
         if channel is None:
             return {"problem": "its channel is not configured any more"}
-        name = Path(attachment.name).name or attachment.kind
-        path = Path("inbox") / key / name
+        path = Path("inbox") / key / safe_name(attachment)
         target = files / path
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -53,6 +55,17 @@ async def _fetch(
         problem=str(output.get("problem", "")),
         size=int(output.get("size", attachment.size)),
     )
+
+
+def safe_name(attachment: Attachment) -> str:
+    """The name the sender gave the file, as far as every file system takes it; it leads nowhere else."""
+    printable = "".join(letter if letter.isprintable() else "_" for letter in attachment.name)
+    name = Path(printable.replace("\\", "/")).name.lstrip(".")
+    stem, dot, ending = name.rpartition(".")
+    if len(ending.encode()) > MAX_ENDING:
+        stem, dot, ending = name, "", ""
+    room = MAX_NAME - len(ending.encode())
+    return f"{stem.encode()[:room].decode(errors='ignore')}{dot}{ending}" or attachment.kind
 
 
 def describe(text: str, attachments: Sequence[Attachment]) -> str:

@@ -30,11 +30,14 @@ from lar.domain.values import Clock
 from lar.engine.contract import Done, JobContext, Journal, Outcome
 from lar.errors import EngineError, StoreError, ThinkingError
 from lar.runtimes.contract import Exchange, TurnRequest
-from lar.store import deliveries, messages, turns
+from lar.store import deliveries, messages, people, turns
 from lar.store.database import Database
 from lar.tools.contract import Toolbox, ToolContext
 
 log = structlog.get_logger(__name__)
+
+RUNTIME_GRACE = 5.0
+"""Seconds a runtime has to tidy up when its turn is over; what it still wants to do after that is refused."""
 
 LONG_REPLY = 20_000
 """Replies longer than this (characters) are rendered off the event loop."""
@@ -90,7 +93,8 @@ class TurnHandler:
         turn, _ = turns.by_job(connection, job.id)
         now = self._around.clock()
         turns.end(connection, turn.id, TurnState.FAILED, turn.usage, now, error)
-        text = say(self._around.settings.default_language, "failed_unknown", turn=turn.id)
+        language = people.get(connection, turn.principal_id).language or self._around.settings.default_language
+        text = say(language, "failed_unknown", turn=turn.id)
         deliveries.add(connection, turn.conversation_id, [Part(text)], now, turn.id)
 
     async def _work(self, context: JobContext) -> Work | None:
@@ -132,7 +136,7 @@ class TurnHandler:
         state = machine.begin(
             Frame(
                 turn_id=work.turn.id,
-                language=work.language or around.settings.default_language,
+                language=self._language(work),
                 limits=agent.limits,
                 started_at=around.ticks(),
                 heartbeat=around.settings.heartbeat_seconds,
@@ -142,6 +146,7 @@ class TurnHandler:
         events: asyncio.Queue[Event | BaseException] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         pump = loop.create_task(_pump(agent, request, events))
+        pump.add_done_callback(lambda _: events.put_nowait(Crashed()))  # means nothing behind the event that ended it
         try:
             while True:
                 tick = loop.call_later(max(0.0, state.wake_at - around.ticks()), events.put_nowait, Tick())
@@ -158,7 +163,12 @@ class TurnHandler:
                     await self._obey(command, work, context)
         finally:
             pump.cancel()
-            await asyncio.wait([pump])
+            _, stuck = await asyncio.wait([pump], timeout=RUNTIME_GRACE)
+            if stuck:
+                log.error("a runtime does not end when it is told to", agent=agent.name)
+
+    def _language(self, work: Work) -> str:
+        return work.principal.language or self._around.settings.default_language
 
     async def _obey(self, command: ShowTyping | ShowPreview | SendNotice, work: Work, context: JobContext) -> None:
         match command:
@@ -182,7 +192,7 @@ class TurnHandler:
             rendered = channel.manifest.render(reply)
         if not rendered.document:
             return rendered.parts
-        name = say(work.language, "document_name")
+        name = say(self._language(work), "document_name")
         path = Path("outbox") / str(work.turn.id) / name
         await asyncio.to_thread(_store, self._around.files / path, rendered.document)
         return (*rendered.parts, Part(file=OutgoingFile(str(path), name, "text/markdown")))

@@ -4,12 +4,16 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
+import structlog
+
 from lar.channels.contract import Activity, Channel
 from lar.conversations.work import Work
 from lar.domain.conversation import Address
 from lar.domain.ids import ConversationId
 from lar.store import deliveries
 from lar.store.database import Database
+
+log = structlog.get_logger(__name__)
 
 Channels = Mapping[tuple[str, str], Channel]
 """(channel, account) → its adapter."""
@@ -51,7 +55,8 @@ class Presence:
 
     async def close(self) -> None:
         """Wait for what is on its way."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     def _channel(self, address: Address) -> Channel | None:
         return self._channels.get((address.channel, address.account))
@@ -59,8 +64,14 @@ class Presence:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.warning("presence could not be shown", error=f"{type(error).__name__}: {error}")
 
     async def _show(self, channel: Channel, address: Address, activity: Activity) -> None:
         await channel.show(address, activity)
@@ -88,4 +99,4 @@ class Presence:
         channel = self._channel(address)
         if channel is not None:
             await channel.show(address, Activity(message=message, done=True))
-        await self._db.write(deliveries.drop_preview, conversation_id, message)
+            await self._db.write(deliveries.drop_preview, conversation_id, message)

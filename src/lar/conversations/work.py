@@ -27,11 +27,6 @@ class Work:
     names: Mapping[PrincipalId, str]
     """Who said what, in a group; empty in a private chat."""
 
-    @property
-    def language(self) -> str:
-        """The language of the person asking."""
-        return self.principal.language
-
 
 SystemPrompt = Callable[[Conversation, Principal], str]
 """Makes the system prompt of a turn."""

@@ -223,8 +223,8 @@ def keep_preview(connection: Connection, conversation_id: ConversationId, vendor
     _KEEP_PREVIEW(connection, values)
 
 
-def previews(connection: Connection, turn_id: TurnId | None = None) -> list[tuple[ConversationId, Address, str]]:
-    """Preview messages that are still there (of one turn, or of turns that are over): where, and their vendor ids."""
+def previews(connection: Connection) -> list[tuple[ConversationId, Address, str]]:
+    """Preview messages that are still there: where, and their vendor ids."""
     statement = select(
         preview.c.conversation_id,
         preview.c.vendor_id,
@@ -233,8 +233,6 @@ def previews(connection: Connection, turn_id: TurnId | None = None) -> list[tupl
         conversation.c.chat,
         conversation.c.thread,
     ).join(conversation, conversation.c.id == preview.c.conversation_id)
-    if turn_id is not None:
-        statement = statement.where(preview.c.turn_id == turn_id)
     return [
         (ConversationId(row.conversation_id), Address(row.channel, row.account, row.chat, row.thread), row.vendor_id)
         for row in connection.execute(statement)
