@@ -58,6 +58,7 @@ class PostgresBackend:
             pool_size=self._settings.connections,
             max_overflow=0,
             pool_use_lifo=True,
+            hide_parameters=True,
             connect_args={"connect_timeout": max(2, round(self._settings.patience)), "keepalives_idle": 30},
         )
         self._threads = ThreadPoolExecutor(self._settings.connections, "lar-postgres")

@@ -127,6 +127,7 @@ class SqliteBackend:
             URL.create("sqlite", database=str(self._file)),
             isolation_level="AUTOCOMMIT",
             poolclass=NullPool,
+            hide_parameters=True,
             connect_args={"check_same_thread": False, "timeout": self._settings.patience},
         )
 
