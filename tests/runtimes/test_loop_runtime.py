@@ -272,6 +272,27 @@ async def test_an_empty_answer_is_an_answer(runtime: LoopRuntime, sim: ModelSim)
     assert (finished.text, finished.silent) == ("", False)
 
 
+async def test_a_filtered_answer_is_a_refusal(sim: ModelSim) -> None:
+    """An answer that the provider held back is told as such, and not sent as an empty message."""
+    sim.push({"text": "", "finish": "content_filter"})
+    settings = ProviderSettings(base_url=sim.openai_url, api_key=SecretStr("sk-test"))
+    models = Models({"openai": OpenAIFactory("openai", settings)})
+    with pytest.raises(ThinkingError) as caught:
+        await think(LoopRuntime(models, LoopSettings("openai:gpt-5-mini")), Ask("hello"))
+    assert caught.value.kind == "refused"
+    await models.close()
+
+
+async def test_a_long_wait_is_not_waited_out(
+    runtime: LoopRuntime, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider that wants minutes is not waited for: the person is told when to come back."""
+    monkeypatch.setattr("lar.runtimes.loop.asking._LONGEST_WAIT", 0.5)
+    with pytest.raises(ThinkingError) as caught:
+        await think(runtime, Ask("[[status:429 always]]"))
+    assert (caught.value.retry_after, waits) == (1.0, [])
+
+
 async def test_a_very_long_answer_is_whole(runtime: LoopRuntime) -> None:
     """A long answer arrives as it was written."""
     assert len(answer_of(await think(runtime, Ask("[[len:40000]]"))).text) >= 40_000

@@ -183,6 +183,17 @@ async def test_a_long_result_is_cut_with_a_note() -> None:
     assert outcome.text.startswith("x" * 1000 + "\n\n[Cut off here: 4000")
 
 
+async def test_an_empty_result_says_so() -> None:
+    """Providers refuse a whole conversation for one empty tool result."""
+
+    @tool(risk=Risk.READ, repeatable=True)
+    async def hush(_context: ToolContext) -> str:
+        """Say nothing."""
+        return " "
+
+    assert (await box(MemoryJournal(), hush).execute(ToolCall("1", "hush"))).text == "(no output)"
+
+
 def test_two_tools_of_one_name_are_refused() -> None:
     """Which of them would run must not be a matter of order."""
     with pytest.raises(ConfigError, match="two tools are called 'detonate'"):

@@ -1,7 +1,7 @@
 """Exact arithmetic on decimals, guarded against expressions that would never end."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from decimal import (
     ROUND_FLOOR,
@@ -114,7 +114,7 @@ class _Parser:
         return ""
 
     @contextmanager
-    def _deeper(self) -> Iterator[None]:
+    def _deeper(self) -> Generator[None]:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
             raise ToolError(f"More than {_MAX_DEPTH} parentheses, functions or powers inside each other.")

@@ -112,6 +112,8 @@ class TurnTools:
         return act
 
     def _capped(self, text: str) -> str:
+        if not text.strip():
+            return "(no output)"  # providers refuse an empty result
         if len(text) <= self._max_result_chars:
             return text
         left_out = len(text) - self._max_result_chars

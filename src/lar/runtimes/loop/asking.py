@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import structlog
 from pydantic_ai.direct import model_request_stream
+from pydantic_ai.exceptions import ContentFilterError
 from pydantic_ai.messages import (
     InstructionPart,
     ModelMessage,
@@ -96,7 +97,10 @@ class Asking:
                     shown.more(event.part.content)
                 elif isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
                     shown.more(event.delta.content_delta)
-        return stream.get()
+        response = stream.get()
+        if response.finish_reason == "content_filter" and not response.text and not response.tool_calls:
+            raise ContentFilterError("the answer was filtered")
+        return response
 
     def _wait(self, failure: Failure, attempt: int) -> float | None:
         """Seconds until the next attempt; None: there is none."""
