@@ -12,6 +12,7 @@ import dataclasses
 import json
 import os
 import platform
+import statistics
 import sys
 import tempfile
 import time
@@ -34,6 +35,7 @@ async def measure(name: str, phases: list[str], plan: Plan, work: Path) -> dict[
     async with prepared(name, work) as subject:
         busy = round(os.getloadavg()[0], 1)
         numbers: dict[str, Any] = {"name": subject.gateway.name, "goals": name == "lar", "load_before": busy}
+        numbers["fsync_ms"] = fsync_ms(subject.process.home)
         print(f"{subject.gateway.name}, its output in {subject.process.home / 'gateway.log'}", flush=True)
         try:
             for phase in phases:
@@ -44,6 +46,19 @@ async def measure(name: str, phases: list[str], plan: Plan, work: Path) -> dict[
             numbers["error"] = str(failed)
             print(f"  failed: {failed}", flush=True)
     return numbers
+
+
+def fsync_ms(folder: Path) -> float:
+    """Median milliseconds until 4 kB are safe on this disk: a gateway that stores anything waits for it."""
+    took: list[float] = []
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(100):
+            file.write(bytes(4096))
+            file.flush()
+            begun = time.perf_counter()
+            os.fsync(file.fileno())
+            took.append(time.perf_counter() - begun)
+    return round(statistics.median(took) * 1000, 2)
 
 
 def _listed(known: tuple[str, ...]) -> Any:

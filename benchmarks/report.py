@@ -107,4 +107,6 @@ def report(results: Results) -> str:
     notes += [f"SIGKILLs: {kills} of the whole process tree, 20 chats, model at 300 ms"] if kills else []
     busy = ", ".join(str(result["load_before"]) for result in results if "load_before" in result)
     notes += [f"load average of the machine before each gateway: {busy}"] if busy else []
+    synced = ", ".join(str(result["fsync_ms"]) for result in results if "fsync_ms" in result)
+    notes += [f"ms for an fsync of 4 kB before each gateway: {synced}"] if synced else []
     return "\n\n".join(part for part in (_summary(results), "\n".join(notes), _loads(results), *failures) if part)
