@@ -10,7 +10,7 @@ SHORTEST = 6
 """A configured secret shorter than this is not looked for: it would blank out ordinary words."""
 
 _SHAPES = (
-    r"\b\d{6,12}:[A-Za-z0-9_-]{30,}",  # a Telegram bot's token
+    r"(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,}",  # a Telegram bot's token
     r"\b(?:sk|pk|rk|gsk)[-_][A-Za-z0-9_-]{16,}",  # keys of model providers
     r"\bAIza[A-Za-z0-9_-]{30,}",  # Google
     r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-)[A-Za-z0-9_-]{16,}",

@@ -1,0 +1,89 @@
+import os
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from lar.channels.telegram.settings import TelegramSettings
+from lar.operations import doctor
+from lar.operations.doctor import Check, Subject
+from lar.operations.home import Running, announce, token
+from lar.providers.settings import ProviderSettings
+from lar.store.database import Database
+from lar.store.settings import StoreSettings
+from lar.testing.telegram import DEFAULT_TOKEN, TelegramSim
+
+
+@pytest.fixture
+def subject(home: Path) -> Subject:
+    """An empty home and nothing configured."""
+    return Subject(home, StoreSettings(url=f"sqlite:///{home}/lar.db"), {}, TelegramSettings(), "127.0.0.1", 0)
+
+
+async def examined(subject: Subject) -> dict[str, Check]:
+    """The checks by name."""
+    return {check.name: check for check in await doctor.examine(subject)}
+
+
+async def test_a_fresh_home(subject: Subject) -> None:
+    """Nothing is wrong with an empty home; the doctor changes nothing, and says what could be switched on."""
+    found = await examined(subject)
+    assert not [check for check in found.values() if check.state == "fail"]
+    assert "OPENAI_API_KEY" in found["models"].remedy
+    assert "TELEGRAM_BOT_TOKEN" in found["telegram"].remedy
+    assert found["database"].state == "note"
+    assert not list(subject.home.iterdir())
+
+
+async def test_what_is_configured(subject: Subject) -> None:
+    """A database that opens, a provider with keys, and a running gateway are well."""
+    db = Database(subject.database)
+    await db.open()
+    await db.close()
+    announce(subject.home, Running(os.getpid(), "127.0.0.1", 1))
+    found = await examined(replace(subject, providers={"x": ProviderSettings(api_keys=(SecretStr("k"),))}))
+    assert found["database"].state == "ok"
+    assert found["models"].detail == "x (1 keys)"
+    assert str(os.getpid()) in found["gateway"].detail
+
+
+async def test_telegram_is_asked(subject: Subject) -> None:
+    """A good token shows the bot's name; a wrong one and a server that is away are told apart, without the token."""
+    async with TelegramSim() as sim:
+        good = TelegramSettings(bot_token=SecretStr(DEFAULT_TOKEN), api_base=sim.url)
+        assert (await examined(replace(subject, telegram=good)))["telegram"].detail.startswith("@")
+        wrong = TelegramSettings(bot_token=SecretStr("1:wrong"), api_base=sim.url)
+        refused = (await examined(replace(subject, telegram=wrong)))["telegram"]
+    away = (await examined(replace(subject, telegram=good)))["telegram"]
+    assert "refused" in refused.detail
+    assert "no proper answer" in away.detail
+    assert DEFAULT_TOKEN not in away.detail
+    unasked = (await examined(replace(subject, telegram=good, ask_vendors=False)))["telegram"]
+    assert unasked.state == "ok"
+
+
+async def test_a_busy_port(subject: Subject) -> None:
+    """A port that is taken is a note: the gateway will move."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        found = await examined(replace(subject, port=taken.getsockname()[1]))
+    assert found["gateway"].state == "note"
+
+
+async def test_a_database_that_cannot_be_read(subject: Subject) -> None:
+    """A file that is no database fails the check with the store's own sentence."""
+    (subject.home / "lar.db").write_text("this is no database, but long enough to look like a file of some kind" * 20)
+    assert (await examined(subject))["database"].state == "fail"
+
+
+def test_a_home_others_can_read(home: Path) -> None:
+    """A home or a token open to others is told with the command that closes it."""
+    assert doctor.home_folder(home / "absent").state == "note"
+    home.chmod(0o700)
+    token(home)
+    assert doctor.home_folder(home).state == "ok"
+    home.chmod(0o755)
+    (home / "token").chmod(0o644)
+    assert doctor.home_folder(home).remedy == f"chmod go-rwx {home}"
+    assert doctor.python().state == "ok"
