@@ -15,6 +15,9 @@ run: venv-run ## start Lar: everything it needs is installed into .venv first
 test: venv ## the fast tests (five minutes at most)
 	$(PYTEST) -n $(JOBS) $(ARGS)
 
+test-doors: venv ## bad luck at the doors of the real process, with its waits
+	$(PYTEST) -m doors -n $(JOBS) $(ARGS)
+
 test-kill: venv ## SIGKILL the real process at every step, and under load
 	$(PYTEST) -m kill $(ARGS)
 
@@ -53,4 +56,4 @@ venv-bench:
 clean: ## remove the environment and all caches
 	rm -rf .venv .cache .coverage* .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist htmlcov
 
-.PHONY: help run test test-kill test-postgres check format coverage bench lock venv venv-run venv-bench clean
+.PHONY: help run test test-doors test-kill test-postgres check format coverage bench lock venv venv-run venv-bench clean

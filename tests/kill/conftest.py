@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lar.testing.postgres import PostgresServer, postgres_server
+from lar.testing.databases import postgres_server
+from lar.testing.postgres import PostgresServer
 
 __all__ = ["postgres_server"]
 

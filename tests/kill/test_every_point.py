@@ -15,7 +15,11 @@ pytestmark = pytest.mark.kill
 COMMAND = (sys.executable, str(Path(__file__).with_name("probed_gateway.py")))
 QUESTION = '[[tool:look {"note": "n1"}]] [[tool:charge {"note": "n1"}]] [[par]] [[len:9000]]'
 CHAT = 1001
-AT_ONCE = 2
+AT_ONCE = 3
+QUIET = 1.5
+"""Seconds without a commit after which the start is over."""
+SILENT = 10.0
+"""Seconds without a commit after which the turn is over; the first model call imports its library."""
 MARK = "\n\n\u21bb"
 
 
@@ -26,15 +30,23 @@ async def unkilled(folder: Path, database: str) -> tuple[list[Point], list[str]]
         async with here.probed() as following:
             while True:
                 try:
-                    report = await asyncio.wait_for(following(), 3 if asked else 30)
+                    report = await asyncio.wait_for(following(), SILENT if asked else QUIET)
                 except TimeoutError:
-                    break
-                if asked:
-                    points.note(report)
-                elif here.telegram.bot.polling.is_set():
-                    here.telegram.send_text(QUESTION, CHAT)
-                    asked = True
+                    if asked:
+                        break
+                    asked = _ask(here)
+                else:
+                    if asked:
+                        points.note(report)
         return points.seen, here.texts(CHAT)
+
+
+def _ask(here: Stage) -> bool:
+    """Once the process has started and fallen silent: write the message."""
+    if here.telegram.bot.polling.is_set():
+        here.telegram.send_text(QUESTION, CHAT)
+        return True
+    return False
 
 
 async def killed(folder: Path, database: str, at: Point, expected: list[str]) -> list[str]:
@@ -55,15 +67,15 @@ async def _run_until(here: Stage, at: Point) -> bool:
     async with here.probed() as following:
         while True:
             try:
-                report = await asyncio.wait_for(following(), 5 if asked else 30)
+                report = await asyncio.wait_for(following(), SILENT if asked else QUIET)
             except TimeoutError:
-                return False
-            if asked and points.note(report) == at:
-                await here.process.kill()
-                return True
-            if not asked and here.telegram.bot.polling.is_set():
-                here.telegram.send_text(QUESTION, CHAT)
-                asked = True
+                if asked:
+                    return False
+                asked = _ask(here)
+            else:
+                if asked and at in points.note(report):
+                    await here.process.kill()
+                    return True
 
 
 def _judge(here: Stage, expected: list[str], charged: int) -> list[str]:

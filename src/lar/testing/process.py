@@ -6,10 +6,20 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 POLL = 0.02
 """Seconds between two looks at something that only a look can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command that has run: its exit status, and what it wrote."""
+
+    status: int
+    output: str
+    errors: str
 
 
 class LarProcess:
@@ -70,6 +80,32 @@ class LarProcess:
     def alive(self) -> bool:
         """Whether it runs."""
         return self._process is not None and self._process.returncode is None
+
+    async def ended(self, seconds: float = 30.0) -> int:
+        """Wait until it ends by itself; its exit status.
+
+        Raises:
+            TimeoutError: it still runs.
+
+        """
+        if self._process is None:
+            return 0
+        return await asyncio.wait_for(self._process.wait(), seconds)
+
+    async def lar(self, *arguments: str, said: str = "") -> Ran:
+        """Run another command of the product in the same home, with `said` on its standard input."""
+        command = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "lar",
+            *arguments,
+            env=self._env,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await command.communicate(said.encode())
+        return Ran(command.returncode or 0, output.decode(), errors.decode())
 
     async def url(self, seconds: float = 30.0) -> str:
         """Where its HTTP API answers, once it does.

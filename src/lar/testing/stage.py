@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,30 +19,48 @@ from lar.testing.telegram import DEFAULT_TOKEN, TelegramSim
 PATIENCE = 60.0
 """Seconds after which something that should have happened never will."""
 
+COMMAND = (sys.executable, "-m", "lar", "run")
+FIRST_USER, USERS = 1001, 400
+"""Who is let in: so many users, from this id on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A commit: before or after it, of which units, the how-many-eth time."""
+    """The commit of a unit: before or after it, of which unit, the how-many-eth time."""
 
     phase: str
-    names: str
+    unit: str
     number: int
 
 
 class Points:
-    """Counts the commits a probe reports."""
+    """Counts the units a probe reports, however they share commits."""
 
     def __init__(self) -> None:
         self.seen: list[Point] = []
         self._counts: Counter[tuple[str, str]] = Counter()
 
-    def note(self, report: str) -> Point:
-        """Take in one report of a probe."""
-        phase, _, names = report.partition(" ")
-        self._counts[phase, names] += 1
-        point = Point(phase, names, self._counts[phase, names])
-        self.seen.append(point)
-        return point
+    def note(self, report: str) -> list[Point]:
+        """Take in one report of a probe: a point for every unit of the commit."""
+        phase, _, units = report.partition(" ")
+        points: list[Point] = []
+        for unit in units.split(","):
+            self._counts[phase, unit] += 1
+            points.append(Point(phase, unit, self._counts[phase, unit]))
+        self.seen += points
+        return points
+
+
+async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
+    """Wait until something that only a look can tell has come true.
+
+    Raises:
+        TimeoutError: it has not.
+
+    """
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  # what happens in another process sets no event here
+            await asyncio.sleep(POLL)
 
 
 @dataclass
@@ -59,7 +78,7 @@ class Stage:
         await self.process.start()
 
     @asynccontextmanager
-    async def probed(self) -> AsyncIterator[Callable[[], Awaitable[str]]]:
+    async def probed(self) -> AsyncGenerator[Callable[[], Awaitable[str]]]:
         """Start the process with a probe; yields what waits for the next report. Each wait lets the last one go on."""
         out_read, out_write = os.pipe()
         back_read, back_write = os.pipe()
@@ -107,9 +126,22 @@ class Stage:
         finally:
             await db.close()
 
+    async def replies(self, chat: int, count: int = 1, seconds: float = PATIENCE) -> list[str]:
+        """Wait until the bot has said so much in a chat, and return all it said there.
+
+        Raises:
+            TimeoutError: it said less; what it said is in the message.
+
+        """
+        try:
+            await until(lambda: len(self.texts(chat)) >= count, seconds)
+        except TimeoutError:
+            raise TimeoutError(f"{count} replies were wanted in chat {chat}; there are {self.texts(chat)}") from None
+        return self.texts(chat)
+
     def texts(self, chat: int) -> list[str]:
         """What the bot's messages say in a chat, in order."""
-        return [str(m["text"]) for m in self.telegram.messages(chat) if m["from"]["is_bot"]]
+        return [str(m.get("text", m.get("caption", ""))) for m in self.telegram.messages(chat) if m["from"]["is_bot"]]
 
     def acted(self) -> Counter[str]:
         """How often each effect happened."""
@@ -118,24 +150,28 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    folder: Path, database: str, command: Sequence[str], env: Mapping[str, str] | None = None
-) -> AsyncIterator[Stage]:
-    """A stage of its own in a folder of its own; `command` starts the process, `env` is added to its environment."""
-    effects = folder / "effects"
+    folder: Path, database: str = "", command: Sequence[str] = COMMAND, env: Mapping[str, str] | None = None
+) -> AsyncGenerator[Stage]:
+    """A stage of its own in a folder of its own.
+
+    `database` is a URL, by default that of the home's own file; `command` starts the process; `env` is added to its
+    environment, and an empty value takes a variable out of it.
+    """
+    effects, home = folder / "effects", folder / "home"
     async with TelegramSim() as telegram, ModelSim() as models:
         settings = {
             "LAR_TEST_EFFECTS": str(effects),
             "TELEGRAM_BOT_TOKEN": DEFAULT_TOKEN,
             "LAR__CHANNELS__TELEGRAM__API_BASE": telegram.url,
-            "LAR__CHANNELS__TELEGRAM__ALLOWED_USER_IDS": ",".join(str(1001 + number) for number in range(50)),
+            "LAR__CHANNELS__TELEGRAM__ALLOWED_USER_IDS": ",".join(str(FIRST_USER + number) for number in range(USERS)),
             "OPENAI_API_KEY": "sk-simulated",
             "LAR__PROVIDERS__OPENAI__BASE_URL": models.openai_url,
             "LAR__AGENTS__MAIN__MODEL": "openai:sim-1",
             "LAR__DATABASE__URL": database,
             **(env or {}),
         }
-        process = LarProcess(folder / "home", settings, command)
+        process = LarProcess(home, {name: value for name, value in settings.items() if value}, command)
         try:
-            yield Stage(telegram, models, process, effects, database)
+            yield Stage(telegram, models, process, effects, database or f"sqlite:///{home}/lar.db")
         finally:
             await process.kill()
