@@ -30,8 +30,8 @@ def chat(arguments: argparse.Namespace) -> int:
 
 
 async def _chat(config: Config, arguments: argparse.Namespace, message: str | None) -> int:
-    async with _gateway(config) as running:
-        client = Client(running, home.token(config.home), arguments.client, config.home / "files")
+    async with _gateway(config):
+        client = Client(config.home, arguments.client)
         if message is None:
             await converse(client)
         else:
@@ -40,11 +40,10 @@ async def _chat(config: Config, arguments: argparse.Namespace, message: str | No
 
 
 @contextlib.asynccontextmanager
-async def _gateway(config: Config) -> AsyncGenerator[home.Running]:
+async def _gateway(config: Config) -> AsyncGenerator[None]:
     """The running gateway, else one of our own for as long as we talk."""
-    running = home.find(config.home)
-    if running:
-        yield running
+    if home.find(config.home):
+        yield
         return
     from lar.app import serve  # a whole Lar, where none runs yet
     from lar.operations.logging import set_up
@@ -53,7 +52,8 @@ async def _gateway(config: Config) -> AsyncGenerator[home.Running]:
     set_up(quiet, config.home / "logs", config.secrets)
     serving = asyncio.ensure_future(serve(_only_terminal(config)))
     try:
-        yield await _started(config, serving)
+        await _started(config, serving)
+        yield
     finally:
         serving.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -66,12 +66,12 @@ def _only_terminal(config: Config) -> Config:
     return config.model_copy(update={"channels": config.channels.model_copy(update={"telegram": telegram})})
 
 
-async def _started(config: Config, serving: "asyncio.Future[None]") -> home.Running:
+async def _started(config: Config, serving: "asyncio.Future[None]") -> None:
     deadline = asyncio.get_running_loop().time() + START_SECONDS
     while asyncio.get_running_loop().time() < deadline:
         running = home.find(config.home)
         if running and running.pid == os.getpid():
-            return running
+            return
         done, _ = await asyncio.wait({serving}, timeout=0.02)
         if done:
             serving.result()

@@ -12,15 +12,18 @@ from typing import Any, cast
 from uuid import uuid4
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import WebSocketException
 
 from lar.channels.terminal.manifest import ACCOUNT, NAME
 from lar.cli.context import call_gateway
 from lar.cli.table import printable
 from lar.errors import LarError
-from lar.operations.home import Running
+from lar.operations.home import Running, find, token
 
 Frame = dict[str, Any]
+
+RECONNECT_SECONDS = 1.0
+"""How long to wait before the gateway is looked for again."""
 
 LOOK_SECONDS = 0.2
 """How often it is asked whether the answer is complete, once nothing arrives any more."""
@@ -28,18 +31,29 @@ LOOK_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Whom to talk to, and as whom. `files` is where the files lie that parts name."""
+    """Whom to talk to, and as whom: the gateway of this home folder, in the conversation `name`."""
 
-    running: Running
-    token: str
+    home: Path
     name: str
-    files: Path
+
+    @property
+    def running(self) -> Running:
+        """The gateway.
+
+        Raises:
+            ConnectionError: none runs now.
+
+        """
+        running = find(self.home)
+        if running is None:
+            raise ConnectionError("the gateway does not run")
+        return running
 
     def connect(self) -> connect:
-        """A connection to the gateway; iterating over it reconnects for ever."""
+        """A connection to the gateway."""
         return connect(
             f"{self.running.url.replace('http', 'ws', 1)}/ws",
-            additional_headers={"Authorization": f"Bearer {self.token}"},
+            additional_headers={"Authorization": f"Bearer {token(self.home)}"},
             max_size=None,
             proxy=None,
         )
@@ -47,12 +61,12 @@ class Client:
     def idle(self) -> bool:
         """Whether everything was answered and delivered."""
         where = {"channel": NAME, "account": ACCOUNT, "chat": self.name}
-        return bool(call_gateway(self.running, self.token, "conversation/idle", where)["idle"])
+        return bool(call_gateway(self.running, token(self.home), "conversation/idle", where)["idle"])
 
     def text_of(self, part: Frame) -> str:
         """A part as it is printed."""
         file = cast("Frame | None", part.get("file"))
-        lines = [str(part.get("text", "")), *([f"[file: {self.files / str(file['path'])}]"] if file else [])]
+        lines = [str(part.get("text", "")), *([f"[file: {self.home / 'files' / str(file['path'])}]"] if file else [])]
         return printable("\n".join(filter(None, lines)))
 
 
@@ -66,11 +80,11 @@ async def say_once(client: Client, message: str, timeout: float) -> None:  # noq
     try:
         async with asyncio.timeout(timeout), client.connect() as socket:
             await _hello(socket, client, "")
-            await socket.send(json.dumps({"type": "message", "id": uuid4().hex, "text": message}))
+            await _say(socket, uuid4().hex, message)
             await _print_answer(socket, client)
     except TimeoutError:
         raise LarError(f"no complete answer within {timeout:g} s; it will be there in the next `lar chat`") from None
-    except (ConnectionClosed, OSError) as error:
+    except (WebSocketException, OSError) as error:
         raise LarError(f"the gateway went away ({error}); what it accepted it will answer later") from None
 
 
@@ -99,6 +113,10 @@ async def _hello(socket: ClientConnection, client: Client, after: str) -> None:
     await socket.send(json.dumps({"type": "hello", "client": client.name, "after": after}))
 
 
+async def _say(socket: ClientConnection, key: str, text: str) -> None:
+    await socket.send(json.dumps({"type": "message", "id": key, "text": text}))
+
+
 async def _receive(socket: ClientConnection) -> Frame:
     return cast("Frame", json.loads(await socket.recv()))
 
@@ -109,81 +127,90 @@ async def _confirm(socket: ClientConnection, part: Frame) -> None:
 
 async def converse(client: Client) -> None:
     """Talk until the end of input, across restarts of the gateway: what was not accepted is sent again."""
-    screen = _Screen()
-    unsent: dict[str, str] = {}
-    lines: asyncio.Queue[str | None] = asyncio.Queue()
-    loop = asyncio.get_running_loop()
-    threading.Thread(target=_read_lines, args=(loop, lines), daemon=True).start()
     print("Talk to Lar. /help lists the commands; Ctrl-D ends.")
-    last, talking = "", True
-    async for socket in client.connect():
-        try:
-            await _hello(socket, client, last)
-            for key, text in unsent.items():
-                await socket.send(json.dumps({"type": "message", "id": key, "text": text}))
-            listening = asyncio.ensure_future(_listen(socket, client, screen, unsent))
+    await _Talk(client).run()
+
+
+class _Talk:
+    """A conversation at a terminal. `_unsent` holds what was said and not accepted yet, by its id."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._screen = _Screen()
+        self._unsent: dict[str, str] = {}
+        self._lines: asyncio.Queue[str | None] = asyncio.Queue()
+        self._talking = True
+        self._last = ""
+
+    async def run(self) -> None:
+        """Connect, again and again, until the input ends."""
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=_read_lines, args=(loop, self._lines), daemon=True).start()
+        while self._talking:
             try:
-                talking = await _speak(socket, lines, unsent, listening)
-            finally:
-                listening.cancel()
-                with contextlib.suppress(asyncio.CancelledError, ConnectionClosed):
-                    await listening
-        except ConnectionClosed:
-            screen.line("(the connection is lost; trying again)")
-        last = screen.last
-        if not talking:
-            return
+                async with self._client.connect() as socket:
+                    await self._connected(socket)
+            except (WebSocketException, OSError):
+                self._screen.line("(no connection to the gateway; trying again)")
+                with contextlib.suppress(TimeoutError):
+                    self._typed(await asyncio.wait_for(self._lines.get(), RECONNECT_SECONDS))
 
+    async def _connected(self, socket: ClientConnection) -> None:
+        """Talk over one connection, until it is lost or the input ends."""
+        await _hello(socket, self._client, self._last)
+        for key, text in self._unsent.items():
+            await _say(socket, key, text)
+        listening = asyncio.ensure_future(self._listen(socket))
+        try:
+            while self._talking:
+                typing = asyncio.ensure_future(self._lines.get())
+                await asyncio.wait({typing, listening}, return_when=asyncio.FIRST_COMPLETED)
+                if not typing.done():
+                    typing.cancel()
+                    return listening.result()
+                key = self._typed(typing.result())
+                if key:
+                    await _say(socket, key, self._unsent[key])
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
 
-async def _speak(
-    socket: ClientConnection,
-    lines: "asyncio.Queue[str | None]",
-    unsent: dict[str, str],
-    listening: "asyncio.Future[None]",
-) -> bool:
-    """Send what is typed; False at the end of input. Raises ConnectionClosed when the gateway went away."""
-    while True:
-        typed = asyncio.ensure_future(lines.get())
-        await asyncio.wait({typed, listening}, return_when=asyncio.FIRST_COMPLETED)
-        if not typed.done():
-            typed.cancel()
-            listening.result()
-        text = await typed
+    def _typed(self, text: str | None) -> str:
+        """Keep what was typed until it is accepted: the id of the message, empty if there is none to send."""
         if text is None:
-            return False
-        if text.strip():
-            key = uuid4().hex
-            unsent[key] = text
-            await socket.send(json.dumps({"type": "message", "id": key, "text": text}))
+            self._talking = False
+        if not text or not text.strip():
+            return ""
+        key = uuid4().hex
+        self._unsent[key] = text
+        return key
 
-
-async def _listen(socket: ClientConnection, client: Client, screen: "_Screen", unsent: dict[str, str]) -> None:
-    """Show what arrives until the connection is lost."""
-    while True:
-        frame = await _receive(socket)
-        match frame.get("type"):
-            case "accepted":
-                unsent.pop(str(frame.get("id")), None)
-            case "error" | "delayed":
-                screen.line(f"({printable(str(frame.get('message')))})")
-            case "typing":
-                screen.passing("…")
-            case "preview":
-                screen.passing(printable(str(frame.get("text", ""))))
-            case "part":
-                if frame["id"] != screen.last:
-                    screen.line(client.text_of(frame))
-                    screen.last = str(frame["id"])
-                await _confirm(socket, frame)
-            case _:
-                continue
+    async def _listen(self, socket: ClientConnection) -> None:
+        """Show what arrives until the connection is lost."""
+        while True:
+            frame = await _receive(socket)
+            match frame.get("type"):
+                case "accepted":
+                    self._unsent.pop(str(frame.get("id")), None)
+                case "error" | "delayed":
+                    self._screen.line(f"({printable(str(frame.get('message')))})")
+                case "typing":
+                    self._screen.passing("…")
+                case "preview":
+                    self._screen.passing(printable(str(frame.get("text", ""))))
+                case "part":
+                    if frame["id"] != self._last:
+                        self._screen.line(self._client.text_of(frame))
+                        self._last = str(frame["id"])
+                    await _confirm(socket, frame)
+                case _:
+                    continue
 
 
 class _Screen:
-    """A terminal on which answers arrive while somebody types. `last` is the id of the last part shown."""
+    """A terminal on which answers arrive while somebody types."""
 
     def __init__(self) -> None:
-        self.last = ""
         self._tty = sys.stdout.isatty()
 
     def line(self, text: str) -> None:
