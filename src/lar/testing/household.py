@@ -33,6 +33,7 @@ from lar.engine.settings import EngineSettings
 from lar.errors import StoreError
 from lar.policy.access import AccessRules
 from lar.policy.gate import Gate
+from lar.runtimes.contract import Finished
 from lar.store import deliveries, jobs, turns
 from lar.store.backend import Unit
 from lar.store.database import Database
@@ -56,19 +57,18 @@ class FaultyDatabase(Database):
     def __init__(self, settings: StoreSettings) -> None:
         super().__init__(settings)
         self.broken = False
-        self._failing: dict[str, int] = {}
+        self._failing: dict[str, list[bool]] = {}
         self.failed: list[str] = []
 
-    def fail(self, unit: str, times: int = 1) -> None:
-        """The next writes of the function with this name fail, and nothing of them is kept."""
-        self._failing[unit] = times
+    def fail(self, unit: str, times: int = 1, *, after: int = 0) -> None:
+        """Writes of the function with this name fail so often, after some that succeed; nothing of them is kept."""
+        self._failing[unit] = [False] * after + [True] * times
 
     async def write(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """As it should, or not."""
         name = Unit(fn, args, kwargs).name
-        left = self._failing.get(name, 0)
-        if self.broken or left:
-            self._failing[name] = max(left - 1, 0)
+        planned = self._failing.get(name)
+        if self.broken or (planned and planned.pop(0)):
             self.failed.append(name)
             raise StoreError("the disk is full")
         return await super().write(fn, *args, **kwargs)
@@ -194,6 +194,12 @@ class Household:
         somebody = chat or self.channel.chat()
         for text in texts:
             await self.hear(somebody.says(text))
+
+    def hang(self) -> asyncio.Event:
+        """Let the next turn hang until the event that comes back is set; it answers "done" then."""
+        held = asyncio.Event()
+        self.runtime.then(held, Finished("done"))
+        return held
 
     async def ask(self, text: str | Text, chat: Chat | None = None) -> str:
         """Say something, and wait for what arrives next in that chat."""
