@@ -22,4 +22,4 @@ async def bench(sim: TelegramSim, tmp_path: Path) -> AsyncIterator[Bench]:
     bench = Bench(sim, tmp_path / "files")
     bench.files.mkdir()
     yield bench
-    await bench.channel.close()
+    await bench.close()

@@ -1,10 +1,15 @@
 """A simulated Telegram and a channel to it."""
 
 import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from aiohttp import web
+
 from lar.channels.telegram.adapter import TelegramChannel
+from lar.channels.telegram.api import Api
 from lar.channels.telegram.settings import TelegramSettings
 from lar.domain.conversation import Address
 from lar.testing.clock import FakeClock
@@ -26,10 +31,17 @@ class Bench:
         self.channel = TelegramChannel(
             self.settings, files, report=self.reports.append, clock=self.clock, sleep=self._sleep
         )
+        self.api = Api(self.settings)
         self.address = Address("telegram", "main", str(DEFAULT_USER))
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self.channel.close()
+        await self.api.close_connections()
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
+        self.clock.advance(seconds)
         await asyncio.sleep(0.005)
 
     async def write(self, text: str) -> None:
@@ -64,3 +76,17 @@ class Bench:
     def be_unwell(self) -> None:
         """The next message is answered with 500."""
         self.sim.fail("sendMessage", status=500)
+
+
+@asynccontextmanager
+async def serving(path: str, handler: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncGenerator[str]:
+    """A web server with one route on a free port; yields its base URL."""
+    app = web.Application()
+    app.router.add_post(path, handler)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()

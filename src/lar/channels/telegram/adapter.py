@@ -13,9 +13,9 @@ from lar.channels.telegram.api import Api, too_large
 from lar.channels.telegram.health import Health, Report
 from lar.channels.telegram.manifest import manifest
 from lar.channels.telegram.menu import scopes
-from lar.channels.telegram.pacing import Pacer
+from lar.channels.telegram.pacing import Pacer, Sleep
 from lar.channels.telegram.problems import meaning
-from lar.channels.telegram.receiving import Receiving, Sleep
+from lar.channels.telegram.receiving import Receiving
 from lar.channels.telegram.sending import Sending
 from lar.channels.telegram.settings import TelegramSettings
 from lar.channels.telegram.showing import Showing
@@ -55,7 +55,8 @@ class TelegramChannel:
         self._manifest = manifest(settings)
         self._api = Api(settings)
         self._receiving = Receiving(self._api, settings, account, health, sleep)
-        self._sending = Sending(self._api, Pacer(clock, strict=settings.pacing == "strict"), health, files)
+        pacer = Pacer(clock, strict=settings.pacing == "strict")
+        self._sending = Sending(self._api, pacer, health, files, sleep)
         self._showing = Showing(self._api, settings, clock)
 
     @property

@@ -15,7 +15,7 @@ from lar.channels.telegram.tables import Table, aligned
 from lar.channels.telegram.writer import Writer
 
 _DEEPEST = 60
-_MOST_BRACKETS = 20_000  # the parser takes its time over each
+_MOST_BRACKETS = 4_000  # the parser takes its time over each
 _BULLETS = "•◦▪"
 _RULE = "———"
 _TASK = re.compile(r"\[([ xX])\](?=\s)")

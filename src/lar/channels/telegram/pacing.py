@@ -5,9 +5,13 @@ therefore sends at once until the first 429, and keeps strictly to the limits fo
 """
 
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from lar.domain.values import Clock
+
+Sleep = Callable[[float], Awaitable[None]]
+"""Waits so many seconds."""
 
 _MEMORY = 600.0
 _MOST_CHATS = 10_000
@@ -74,7 +78,8 @@ class Pacer:
         now = self._clock()
         self._refused_at = now
         self._pauses[chat] = Pause(now, seconds)
-        self._bucket(chat, now).level = 0.0
+        bucket = self._bucket(chat, now)
+        bucket.level, bucket.at = 1.0 - seconds * bucket.rate, now  # one message when the time has come
 
     def _blocked(self, chat: str, now: float) -> float:
         pause = self._pauses.get(chat)

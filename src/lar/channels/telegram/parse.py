@@ -160,7 +160,7 @@ def _without_mention(text: str, message: _Json, me: Self) -> tuple[str, bool]:
     if not me.username or "@" not in text:
         return text, linked
     command = re.sub(rf"^(/\w+)@{re.escape(me.username)}\b", r"\1", text, count=1, flags=re.IGNORECASE)
-    said, count = re.subn(rf"(?<![\w@/]) ?@{re.escape(me.username)}\b[,:]? ?", " ", command, flags=re.IGNORECASE)
+    said, count = re.subn(rf"(?<![\w@/])@{re.escape(me.username)}\b[,:]? ?", "", command, flags=re.IGNORECASE)
     return (said.strip() if count else command), linked or command != text or count > 0
 
 

@@ -2,7 +2,7 @@
 
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import structlog
@@ -11,13 +11,12 @@ from telegram.error import Conflict, InvalidToken, TelegramError
 from lar.channels.contract import Accept
 from lar.channels.telegram.api import Api, NoAnswer, Wait
 from lar.channels.telegram.health import Health
+from lar.channels.telegram.pacing import Sleep
 from lar.channels.telegram.parse import UPDATE_KINDS, Self, parse
 from lar.channels.telegram.problems import TOKEN_REFUSED
 from lar.channels.telegram.settings import TelegramSettings
 
 _log = structlog.get_logger(__name__)
-
-Sleep = Callable[[float], Awaitable[None]]
 
 SECRET_HEADER = "x-telegram-bot-api-secret-token"  # noqa: S105  # the name of a header
 _ANOTHER = (
@@ -111,6 +110,7 @@ class Receiving:
             _log.exception("telegram.not_accepted", updates=len(updates))
             self._health.problem(f"What arrived cannot be stored and is kept at Telegram until it can: {error}")
             return False
+        self._health.fine()
         return True
 
     async def _keep_webhook(self) -> None:

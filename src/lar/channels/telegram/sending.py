@@ -13,7 +13,7 @@ from telegram.error import ChatMigrated, InvalidToken, TelegramError
 from lar.channels.telegram.api import Api, Wait
 from lar.channels.telegram.health import Health
 from lar.channels.telegram.manifest import MAX_PHOTO, MAX_UPLOAD
-from lar.channels.telegram.pacing import Pacer
+from lar.channels.telegram.pacing import Pacer, Sleep
 from lar.channels.telegram.problems import TOKEN_REFUSED, is_unchanged, meaning
 from lar.channels.telegram.rich import units
 from lar.domain.conversation import Address
@@ -32,11 +32,12 @@ _PHOTOS = frozenset({"image/jpeg", "image/png", "image/webp"})
 class Sending:
     """The way out. `files` is the folder that paths of outgoing files are relative to."""
 
-    def __init__(self, api: Api, pacer: Pacer, health: Health, files: Path) -> None:
+    def __init__(self, api: Api, pacer: Pacer, health: Health, files: Path, sleep: Sleep) -> None:
         self._api = api
         self._pacer = pacer
         self._health = health
         self._files = files
+        self._sleep = sleep
         self._moved: dict[str, str] = {}
         self._acknowledging: set[asyncio.Task[None]] = set()
 
@@ -58,7 +59,7 @@ class Sending:
             raise SendLater(wait, f"Telegram's limits ask for a pause of {wait:.1f} s in this chat")
         self._pacer.take(to.chat)
         if wait:
-            await asyncio.sleep(wait)
+            await self._sleep(wait)
         return await self._first_accepted(to, part, path)
 
     async def _first_accepted(self, to: Address, part: Part, path: Path | None) -> Receipt:
