@@ -106,12 +106,12 @@ def test_the_file_is_rotated(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "123456789:AAF-abcdefghijklmnopqrstuvwxyz012345678",
-        "sk-proj-abcdefghijklmnop1234",
-        "gsk_abcdefghijklmnop1234",
-        "AIzaSyA1234567890abcdefghijklmnopqrstuv",
-        "ghp_abcdefghijklmnop1234",
-        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+        "123456789:" + "A" * 35,
+        "sk-proj-" + "a" * 16,
+        "gsk_" + "a" * 16,
+        "AIza" + "A" * 35,
+        "ghp_" + "a" * 16,
+        f"eyJ{'a' * 8}.{'b' * 8}.c",
         "Authorization: Bearer abcdefgh12345678",
         "postgresql://lar:pass-word@db/lar",
     ],
