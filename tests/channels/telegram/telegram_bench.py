@@ -90,3 +90,10 @@ async def serving(path: str, handler: Callable[[web.Request], Awaitable[web.Resp
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that no event announces."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  # the simulator's own state has no event to wait for
+            await asyncio.sleep(0.005)

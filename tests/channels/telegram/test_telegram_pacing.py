@@ -67,3 +67,5 @@ def test_a_jumping_clock_lengthens_nothing(jumps: list[float]) -> None:
     for jump in jumps:
         clock.set(clock() + jump)
         assert 0 <= pacer.wait("1") <= 5
+    clock.advance(5.001)
+    assert pacer.wait("1") == 0

@@ -3,13 +3,13 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
-from telegram_bench import Bench, serving
+from telegram_bench import Bench, serving, until
 
 from lar.domain.inbound import ChatStatus, Press
 from lar.testing.channel_contract import Inboxful, running
@@ -20,13 +20,6 @@ from lar.testing.telegram import TelegramSim
 def inbox() -> Inboxful:
     """Where messages go."""
     return Inboxful()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that no event announces."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  # the simulator's own state has no event to wait for
-            await asyncio.sleep(0.005)
 
 
 async def heard(bench: Bench, inbox: Inboxful, text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from telegram_bench import Bench, serving
+from telegram_bench import Bench, serving, until
 
 from lar.channels.telegram.markdown import render
 from lar.domain.conversation import Address
@@ -195,9 +195,7 @@ async def test_buttons(bench: Bench) -> None:
     [message] = bench.sim.messages()
     assert message["text"] == "Run it? Yes, by Ana."
     assert "reply_markup" not in message
-    async with asyncio.timeout(5):
-        while not bench.calls("answerCallbackQuery"):  # noqa: ASYNC110  # sent beside the edit, nothing announces it
-            await asyncio.sleep(0.005)
+    await until(lambda: bool(bench.calls("answerCallbackQuery")))
 
 
 async def test_late_press(bench: Bench) -> None:
@@ -259,7 +257,7 @@ async def test_cancelled_while_sending(bench: Bench) -> None:
     """A send that is cancelled ends at once and leaves the channel usable."""
     bench.sim.fail("sendMessage", hang=30)
     task = asyncio.create_task(send(bench, Part("hello")))
-    await asyncio.sleep(0.02)
+    await until(lambda: bool(bench.calls("sendMessage")))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -33,17 +33,17 @@ class Bucket:
         return max(0.0, (1.0 - self.level) / self.rate)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Pause:
-    """Nothing happens for `seconds` from `since`."""
+    """Nothing happens for `seconds` from `since`. A clock that jumps back makes it begin again, not last longer."""
 
     since: float
     seconds: float
 
     def left(self, now: float) -> float:
-        """Seconds that are left, never more than there were, however the clock jumps."""
-        elapsed = now - self.since
-        return self.seconds if elapsed < 0 else max(0.0, self.seconds - elapsed)
+        """Seconds that are left."""
+        self.since = min(self.since, now)
+        return max(0.0, self.seconds - (now - self.since))
 
 
 class Pacer:
