@@ -15,6 +15,8 @@ from traffic import Turn, spread
 
 Numbers = dict[str, Any]
 
+_NOT_STOPPED = 10.0  # seconds
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -161,6 +163,8 @@ async def _load(subject: Subject, plan: Plan, chats: int, delay: float) -> Numbe
     per_chat = max(3, min(20 if delay else plan.load, plan.load // chats))
     cpu, own = cpu_seconds(subject.process.pids()), time.process_time()
     asked, took = await _round(subject, chats, per_chat, plan.load_limit)
+    in_time = sum(bool(turn.shown) for turn in asked)
+    await until(lambda: all(turn.shown for turn in asked), plan.grace)
     cpu, own = cpu_seconds(subject.process.pids()) - cpu, time.process_time() - own
     await asyncio.sleep(0.5)  # for doubles that come late
     subject.models.options["ttft"] = 0.0
@@ -170,7 +174,7 @@ async def _load(subject: Subject, plan: Plan, chats: int, delay: float) -> Numbe
         "chats": chats,
         "model_ms": round(delay * 1000),
         "messages": len(asked),
-        "per_second": round(answered / took, 1),
+        "per_second": round(in_time / took, 1),
         "median_ms": waited["median"],
         "p95_ms": waited["p95"],
         "cpu_ms": round(cpu / max(answered, 1) * 1000, 2),
@@ -202,20 +206,21 @@ async def stop(subject: Subject, plan: Plan) -> Numbers:
 
 
 async def _stopped(subject: Subject) -> float:
-    """Stop one answer that would stream for 100 seconds; infinite where it goes on for 10."""
+    """Stop one answer that would stream for 100 seconds; `_NOT_STOPPED` where it goes on for so long."""
     subject.models.options["tps"] = 10.0
-    mark = subject.models.last_number
-    subject.traffic.send(OWNER, "[[len:4000]] {nonce}")
-    await until(lambda: subject.models.last_number > mark, 10.0)
+    turn = subject.traffic.send(OWNER, "[[len:4000]] {nonce}")
+    calls = subject.models.log
+    if not await until(lambda: bool(calls) and turn.nonce in calls[-1].get("user_text", ""), 10.0):
+        raise subject.process.failure()
+    call = calls[-1]
     await asyncio.sleep(1.5)  # in the middle of the answer
-    call = next(entry for entry in subject.models.log if entry["n"] > mark)
     sent = float(subject.telegram.send_text(subject.gateway.stop, OWNER)["t"])
-    dropped = await until(lambda: call["status"] == HUNG_UP, 10.0)
+    dropped = await until(lambda: call["status"] == HUNG_UP, _NOT_STOPPED)
     await asyncio.sleep(2.0)  # whatever is shown meanwhile was no silence
     subject.models.options["tps"] = 0.0
     events = subject.telegram.chat(OWNER).events
     shown = [event["t"] for event in events if event["t"] > sent and not event["kind"].startswith("user")]
-    return max([call["t_out"], *shown]) - sent if dropped else float("inf")
+    return max([call["t_out"], *shown]) - sent if dropped else _NOT_STOPPED
 
 
 async def crash(subject: Subject, plan: Plan) -> Numbers:
