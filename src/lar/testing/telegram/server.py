@@ -70,6 +70,9 @@ class BotApi:
             if request.transport:
                 request.transport.abort()
             return web.Response(status=500)
+        except ConnectionResetError:
+            entry.update(status=-1, description="the bot hung up while it was asking")
+            return web.Response(status=500)
         finally:
             entry["ms"] = round((time.perf_counter() - started) * 1000, 2)
             if world.on_call:
