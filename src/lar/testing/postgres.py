@@ -58,7 +58,12 @@ class PostgresServer:
             self._as_user = ["setpriv", *ids, "--pdeathsig=QUIT", "--"]
 
     def start(self) -> None:
-        """Create the cluster if need be, start the server, and wait until it answers."""
+        """Create the cluster if need be, start the server unless it runs, and wait until it answers.
+
+        Call it in the main thread: as root the server stops with the thread that started it.
+        """
+        if self._process:
+            return
         if not self._data.exists():
             initdb = ["-D", str(self._data), "-U", "lar", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
             self._run(str(self._binaries / "initdb"), *initdb)
@@ -66,7 +71,6 @@ class PostgresServer:
             "listen_addresses": "",
             "unix_socket_directories": str(self._folder),
             "fsync": "off",
-            "synchronous_commit": "off",
             "full_page_writes": "off",
             "max_connections": "100",
             "shared_buffers": "32MB",
