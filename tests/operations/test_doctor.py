@@ -42,8 +42,9 @@ async def test_what_is_configured(subject: Subject) -> None:
     db = Database(subject.database)
     await db.open()
     await db.close()
-    announce(subject.home, Running(os.getpid(), "127.0.0.1", 1))
-    found = await examined(replace(subject, providers={"x": ProviderSettings(api_keys=(SecretStr("k"),))}))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        announce(subject.home, Running(os.getpid(), "127.0.0.1", listener.getsockname()[1]))
+        found = await examined(replace(subject, providers={"x": ProviderSettings(api_keys=(SecretStr("k"),))}))
     assert found["database"].state == "ok"
     assert found["models"].detail == "x (1 keys)"
     assert str(os.getpid()) in found["gateway"].detail

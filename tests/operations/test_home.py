@@ -1,6 +1,8 @@
 import json
 import os
+import socket
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,10 +30,17 @@ def test_a_home_that_cannot_be_made(tmp_path: Path) -> None:
         prepare(tmp_path / "file" / "home")
 
 
-def test_a_running_gateway_is_found(tmp_path: Path) -> None:
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port that is open."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def test_a_running_gateway_is_found(tmp_path: Path, port: int) -> None:
     """Local commands find the gateway that runs, and only that."""
     assert find(tmp_path) is None
-    mine = Running(os.getpid(), "127.0.0.1", 1)
+    mine = Running(os.getpid(), "127.0.0.1", port)
     announce(tmp_path, mine)
     assert find(tmp_path) == mine
     withdraw(tmp_path)
@@ -39,14 +48,23 @@ def test_a_running_gateway_is_found(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_dead_gateway_is_not_found(tmp_path: Path) -> None:
+def test_a_dead_gateway_is_not_found(tmp_path: Path, port: int) -> None:
     """What a killed gateway left behind misleads nobody, and is not taken for this process's own."""
-    dead = json.dumps({"pid": 2**22 + 1, "host": "127.0.0.1", "port": 1})
+    dead = json.dumps({"pid": 2**22 + 1, "host": "127.0.0.1", "port": port})
     for text in (dead, "{", "[]", '{"pid": 1}'):
         (tmp_path / "gateway.json").write_text(text)
         assert find(tmp_path) is None
         withdraw(tmp_path)
         assert (tmp_path / "gateway.json").read_text() == text
+
+
+def test_an_id_that_went_to_somebody_else(tmp_path: Path, port: int) -> None:
+    """In a container every gateway is process 1: a living id with a closed port is no gateway."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        closed = listener.getsockname()[1]
+    announce(tmp_path, Running(os.getpid(), "127.0.0.1", closed))
+    assert closed != port
+    assert find(tmp_path) is None
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,18 @@
 import json
 import os
 import secrets
+import socket
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lar.errors import ConfigError
 
 TOKEN, GATEWAY = "token", "gateway.json"  # names of files
+
+KNOCK_SECONDS = 2.0
+"""How long a gateway on this machine may take to answer a knock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +70,30 @@ def announce(home: Path, running: Running) -> None:
 
 def withdraw(home: Path) -> None:
     """Take back what `announce` left, if it is this process's."""
-    running = find(home)
+    running = _announced(home)
     if running and running.pid == os.getpid():
         (home / GATEWAY).unlink(missing_ok=True)
 
 
 def find(home: Path) -> Running | None:
-    """The gateway whose process is alive, if there is one."""
+    """The gateway that runs, if there is one: its process is alive, and its port is open.
+
+    Both are looked at, for a killed gateway leaves its address behind, and its process id may be another's by now.
+    """
+    running = _announced(home)
+    if running is None:
+        return None
+    where = urlsplit(running.url)
     try:
-        running = Running(**json.loads((home / GATEWAY).read_text(encoding="utf-8")))
         os.kill(running.pid, 0)
-    except PermissionError:
-        return None  # the process id went to somebody else
-    except (OSError, ValueError, TypeError):
+        socket.create_connection((where.hostname, running.port), KNOCK_SECONDS).close()
+    except OSError:
         return None
     return running
+
+
+def _announced(home: Path) -> Running | None:
+    try:
+        return Running(**json.loads((home / GATEWAY).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
