@@ -33,7 +33,7 @@ from lar.engine.settings import EngineSettings
 from lar.errors import StoreError
 from lar.policy.access import AccessRules
 from lar.policy.gate import Gate
-from lar.runtimes.contract import Finished
+from lar.runtimes.contract import Finished, TurnRequest
 from lar.store import deliveries, jobs, turns
 from lar.store.backend import Unit
 from lar.store.database import Database
@@ -168,7 +168,11 @@ class Household:
     async def crash(self) -> None:
         """Die: nothing more is written. What was committed is all the next household finds."""
         self.db.broken = True
-        await self.stop()
+        dying = asyncio.create_task(self.stop())
+        while not dying.done():  # what is given time to end has none
+            await self._skip(60)
+            await asyncio.sleep(0.001)
+        await dying
 
     async def again(self, **changes: object) -> "Household":
         """The next process: same home, same chat on the other side; started."""
@@ -201,6 +205,18 @@ class Household:
         self.runtime.then(held, Finished("done"))
         return held
 
+    def stubborn(self) -> asyncio.Event:
+        """Let the next turn hang, and not end when it is cancelled, until the event that comes back is set."""
+        released = asyncio.Event()
+
+        async def hold(_request: TurnRequest) -> None:
+            while not released.is_set():
+                with suppress(asyncio.CancelledError):
+                    await released.wait()
+
+        self.runtime.then(hold, Finished("done"))
+        return released
+
     async def ask(self, text: str | Text, chat: Chat | None = None) -> str:
         """Say something, and wait for what arrives next in that chat."""
         somebody = chat or self.channel.chat()
@@ -231,6 +247,9 @@ class Household:
     async def advance(self, seconds: float) -> None:
         """Let time pass: the clock moves, and timers of the event loop that fall due go off."""
         self.clock.advance(seconds)
+        await self._skip(seconds)
+
+    async def _skip(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         before = loop.time
         loop.time = lambda: before() + seconds
