@@ -4,6 +4,7 @@ The driver feeds it what the runtime yields and the passing of time, and carries
 reply says is decided here, in one place.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from lar.conversations.strings import duration, say
@@ -197,7 +198,9 @@ def _limit(state: State, which: str) -> str:
 def _explain(state: State, reason: str, error: str) -> tuple[State, list[Command]]:
     lines = [state.text.strip(), reason]
     if state.tools_done:
-        lines.append(say(state.frame.language, "did_so_far", tools=", ".join(state.tools_done)))
+        done = Counter(state.tools_done).items()
+        tools = ", ".join(f"{name} \u00d7 {count}" if count > 1 else name for name, count in done)
+        lines.append(say(state.frame.language, "did_so_far", tools=tools))
     return _end(state, TurnState.FAILED, "\n\n".join(line for line in lines if line), error)
 
 
