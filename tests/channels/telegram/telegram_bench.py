@@ -82,7 +82,7 @@ class Bench:
 async def serving(path: str, handler: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncGenerator[str]:
     """A web server with one route on a free port; yields its base URL."""
     app = web.Application()
-    app.router.add_post(path, handler)
+    app.router.add_route("*", path, handler)
     runner = web.AppRunner(app)
     await runner.setup()
     try:

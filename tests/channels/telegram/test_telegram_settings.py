@@ -55,3 +55,15 @@ def test_webhook_secret() -> None:
 def test_token_is_not_shown() -> None:
     """R-PO-5: printing the settings does not print the token."""
     assert "s3cret" not in repr(TelegramSettings.model_validate({"bot_token": "1:s3cret"}))
+
+
+def test_webhook_needs_an_address() -> None:
+    """R-TG-1: a webhook without an address would silently receive nothing."""
+    with pytest.raises(ValidationError, match="webhook_url"):
+        TelegramSettings(mode="webhook")
+
+
+def test_login_needs_a_password() -> None:
+    """R-TG-4: a login that nobody can pass is refused."""
+    with pytest.raises(ValidationError, match="password"):
+        TelegramSettings.model_validate({"login": {"enabled": True}})

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from telegram_bench import Bench
+from aiohttp import web
+from telegram_bench import Bench, serving
 
 from lar.channels.contract import Activity, MenuEntry
 from lar.domain.conversation import Address
@@ -11,6 +12,7 @@ from lar.domain.delivery import Part
 from lar.domain.inbound import Attachment, AttachmentKind
 from lar.errors import ChannelError, FileTooLarge, SendLater
 from lar.testing.telegram import TelegramSim
+from lar.testing.telegram.faults import Fault
 
 GROUP = -1_001_000_000_000_1
 
@@ -142,9 +144,38 @@ async def test_download_limits(sim: TelegramSim, tmp_path: Path) -> None:
             await bench.channel.fetch(Attachment(AttachmentKind.DOCUMENT, ref, "large.bin", size=size), tmp_path / "x")
     with pytest.raises(ChannelError, match="any more"):
         await bench.channel.fetch(Attachment(AttachmentKind.DOCUMENT, "nonsense", "x"), tmp_path / "x")
-    sim.fail("getFile", status=500)
-    with pytest.raises(SendLater):
-        await bench.channel.fetch(Attachment(AttachmentKind.DOCUMENT, ref, "x"), tmp_path / "x")
+    faults: tuple[Fault, ...] = ({"status": 500}, {"drop": True}, {"status": 429})
+    for fault in faults:
+        sim.fail("getFile", **fault)
+        with pytest.raises(SendLater):
+            await bench.channel.fetch(Attachment(AttachmentKind.DOCUMENT, ref, "x"), tmp_path / "x")
     assert not (tmp_path / "x").exists()
     assert not (tmp_path / "x.part").exists()
     await bench.close()
+
+
+async def test_download_breaks(sim: TelegramSim, tmp_path: Path) -> None:
+    """A download that fails is tried later or explained, and leaves nothing half-written."""
+    answers = {"lost": 404, "unwell": 502}
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.path.endswith("getFile"):
+            return web.json_response({"ok": True, "result": {"file_path": str((await request.post())["file_id"])}})
+        name = request.path.rpartition("/")[2]
+        if name in answers:
+            return web.Response(status=answers[name])
+        response = web.StreamResponse(headers={"Content-Length": "1000"})
+        await response.prepare(request)
+        await response.write(b"x" * 500)
+        if request.transport:
+            request.transport.abort()
+        return web.Response()
+
+    async with serving("/{path:.*}", answer) as url:
+        bench = Bench(sim, tmp_path, api_base=url)
+        for name, error in (("lost", ChannelError), ("unwell", SendLater), ("cut", SendLater)):
+            with pytest.raises(error):
+                await bench.channel.fetch(Attachment(AttachmentKind.DOCUMENT, name, name), tmp_path / name)
+            assert not (tmp_path / name).exists()
+            assert not (tmp_path / f"{name}.part").exists()
+        await bench.close()

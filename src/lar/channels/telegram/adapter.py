@@ -9,7 +9,7 @@ from typing import Any
 from telegram.error import BadRequest, TelegramError
 
 from lar.channels.contract import Accept, Activity, Manifest, MenuEntry
-from lar.channels.telegram.api import Api, too_large
+from lar.channels.telegram.api import Api, NoAnswer, too_large
 from lar.channels.telegram.health import Health, Report
 from lar.channels.telegram.manifest import manifest
 from lar.channels.telegram.menu import scopes
@@ -26,6 +26,7 @@ from lar.domain.values import Clock
 from lar.errors import ChannelError, FileTooLarge, SendLater, SendRefused, SendUncertain
 
 _DISK_PAUSE = 30.0
+_BREAK_PAUSE = 2.0
 
 
 def _silent(_problem: str | None) -> None:
@@ -120,12 +121,12 @@ class TelegramChannel:
 
 
 def _fetch_problem(error: TelegramError, limit: int) -> ChannelError:
-    """The error of a download that failed: uncertain is no word for it, it can be had again."""
+    """The error of a download that failed. None is uncertain: a file can be fetched again."""
     found = meaning(error)
     if isinstance(found, FileTooLarge):
         return too_large(limit)
-    if isinstance(found, SendUncertain) and not isinstance(error, BadRequest):
-        return SendLater(2.0, str(found)) if type(error) is not TelegramError else ChannelError(str(error))
-    if isinstance(found, SendRefused):
+    if isinstance(error, NoAnswer):
+        return SendLater(_BREAK_PAUSE, str(error))
+    if isinstance(found, SendRefused | SendUncertain):
         return ChannelError(f"Telegram does not have the file any more ({error}).")
     return found

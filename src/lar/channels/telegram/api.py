@@ -22,6 +22,7 @@ from lar.errors import FileTooLarge
 _CONNECTIONS = 64
 _CONNECT_SECONDS = 10.0
 _POLL_MARGIN = 5.0
+_KEPT_SECONDS = 45.0  # an answer after a long thought finds its connection still open
 _UPLOAD_SECONDS = 60.0
 _CHUNK = 1 << 16
 _TOO_LARGE = 413
@@ -70,7 +71,10 @@ class Transport(HTTPXRequest):
             connect_timeout=min(seconds, _CONNECT_SECONDS),
             pool_timeout=seconds,
             media_write_timeout=max(seconds, _UPLOAD_SECONDS),
-            httpx_kwargs={"verify": trust},
+            httpx_kwargs={
+                "verify": trust,
+                "limits": httpx.Limits(max_connections=connections, keepalive_expiry=_KEPT_SECONDS),
+            },
         )
 
     async def do_request(
@@ -112,7 +116,7 @@ class Transport(HTTPXRequest):
                 if answer.status_code >= _SERVER_ERRORS:
                     raise ServerTrouble(f"Telegram has trouble (HTTP {answer.status_code})")
                 if not answer.is_success:
-                    raise TelegramError(f"Telegram does not have the file any more (HTTP {answer.status_code})")
+                    raise TelegramError(f"HTTP {answer.status_code}")
                 await _write(answer, partial, limit)
             partial.replace(path)
         except httpx.HTTPError as error:

@@ -105,6 +105,12 @@ class TelegramSettings(BaseModel):
     )
     login: LoginSettings = Field(default=LoginSettings(), description="Whether people log in, and for how long.")
 
+    @model_validator(mode="after")
+    def _has_address(self) -> Self:
+        if self.mode == "webhook" and not self.webhook_url:
+            raise ValueError('mode is "webhook" without an address: set webhook_url')
+        return self
+
     @property
     def secret(self) -> str:
         """What Telegram sends with each webhook call: as configured, else derived from the token."""

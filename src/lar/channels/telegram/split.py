@@ -88,19 +88,20 @@ def _last_outside_code(text: str, spans: list[Span], earliest: int, limit: int) 
 def _between_graphemes(text: str, start: int, limit: int) -> int:
     """The last place before `limit` that does not tear a character from its marks, a flag or an emoji sequence."""
     for position in range(limit, max(start, limit - 64), -1):
-        if not _joined(text, position):
+        if not _joined(text, start, position):
             return position
     return limit
 
 
-def _joined(text: str, position: int) -> bool:
+def _joined(text: str, start: int, position: int) -> bool:
+    """Whether what stands before and after `position` is one character to a reader; flags count from `start`."""
     before, after = text[position - 1], text[position]
     return (
         unicodedata.category(after) in _NO_BREAK_HERE
         or _JOINER in (before, after)
         or "\U0001f3fb" <= after <= "\U0001f3ff"
         or "\U000e0020" <= after <= "\U000e007f"
-        or (_is_regional(before) and _is_regional(after) and _regionals_before(text, position) % 2 == 1)
+        or (_is_regional(before) and _is_regional(after) and _regionals_before(text, start, position) % 2 == 1)
     )
 
 
@@ -108,8 +109,8 @@ def _is_regional(char: str) -> bool:
     return "\U0001f1e6" <= char <= "\U0001f1ff"
 
 
-def _regionals_before(text: str, position: int) -> int:
+def _regionals_before(text: str, start: int, position: int) -> int:
     count = 0
-    while position - count > 0 and _is_regional(text[position - count - 1]):
+    while position - count > start and _is_regional(text[position - count - 1]):
         count += 1
     return count
