@@ -15,7 +15,7 @@ def run(engine: Engine, examples: int) -> None:
             return engine.connect()
 
     slow = [HealthCheck.too_slow, HealthCheck.filter_too_much]
-    chosen = settings(max_examples=examples, stateful_step_count=40, suppress_health_check=slow)
+    chosen = settings(max_examples=examples, stateful_step_count=60, suppress_health_check=slow)
     run_state_machine_as_test(Machine, settings=chosen)  # pyright: ignore[reportUnknownMemberType]  # untyped there
 
 
@@ -23,7 +23,7 @@ def test_the_engine_is_its_model_on_sqlite() -> None:
     """No sequence of claims, ends, signals, cancels and crashes makes the tables differ from the simple model."""
     engine = create_engine("sqlite://", isolation_level="AUTOCOMMIT", poolclass=StaticPool)
     metadata.create_all(engine)
-    run(engine, 60)
+    run(engine, 100)
 
 
 @pytest.mark.postgres

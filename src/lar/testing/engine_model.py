@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy import Connection, delete, select, update
 
 from lar.domain.ids import JobId
@@ -18,6 +18,8 @@ KIND = "work"
 OPEN = {JobState.QUEUED, JobState.RUNNING, JobState.WAITING}
 ACTIVE = {JobState.RUNNING, JobState.WAITING}
 LANES = st.sampled_from(("a", "b", "c"))
+RECENT = st.integers(0, 4)
+"""Which claim: 0 the newest, 1 the one before ... Old ones are the zombies."""
 DELAYS = st.sampled_from((0.0, 5.0, 50.0))
 
 
@@ -46,8 +48,6 @@ class ModelJob:
 class JobsMachine(RuleBasedStateMachine):
     """Enqueue, claim, finish, fail, wait, signal, cancel, crash, and let time pass. Subclasses say where: `connect`."""
 
-    claims: Bundle[tuple[JobId, int]] = Bundle("claims")
-
     def __init__(self) -> None:
         super().__init__()
         self.connection = self.connect()
@@ -57,6 +57,7 @@ class JobsMachine(RuleBasedStateMachine):
         self.model: dict[JobId, ModelJob] = {}
         self.by_key: dict[str, JobId] = {}
         self.count = 0
+        self.claims: list[tuple[JobId, int]] = [(JobId(0), 0)]
         self.worker = workers.register(self.connection, name="w", now=self.now, lease=10**9)
 
     def connect(self) -> Connection:
@@ -86,15 +87,15 @@ class JobsMachine(RuleBasedStateMachine):
         if key:
             self.by_key[key] = job_id
 
-    @rule(limit=st.integers(1, 4), target=claims)
-    def claim(self, limit: int) -> tuple[JobId, int]:
+    @rule(limit=st.integers(1, 4))
+    def claim(self, limit: int) -> None:
         """The due heads of the free lanes and the due waiting, no more than the limit."""
         expected = sorted((each for each in self.model.values() if self.is_due(each)), key=_claim_order)[:limit]
         found = jobs.claim(self.connection, worker_id=self.worker, limit=limit, now=self.now, kinds=[KIND])
         assert [each.id for each in found] == [each.id for each in expected]
         for each in expected:
             each.state, each.started, each.epoch = JobState.RUNNING, True, each.epoch + 1
-        return (expected[0].id, expected[0].epoch) if expected else (JobId(0), 0)
+            self.claims.append((each.id, each.epoch))
 
     def is_due(self, each: ModelJob) -> bool:
         """Whether a claim may take it."""
@@ -104,68 +105,71 @@ class JobsMachine(RuleBasedStateMachine):
         waits_behind = any(o.state in ACTIVE or (o.state is JobState.QUEUED and o.rank > each.rank) for o in others)
         return each.state is JobState.WAITING or not waits_behind
 
-    @rule(claim=claims)
-    def finish(self, claim: tuple[JobId, int]) -> None:
+    @rule(recent=RECENT)
+    def finish(self, recent: int) -> None:
         """Only the owner ends its job."""
-        with self.fenced(claim) as mine:
-            jobs.finish(self.connection, *claim, now=self.now)
+        with self.fenced(recent) as mine:
+            jobs.finish(self.connection, *self.which(recent), now=self.now)
         if mine:
             mine.state, mine.ended_at = JobState.DONE, self.now
 
-    @rule(claim=claims, delay=DELAYS)
-    def fail(self, claim: tuple[JobId, int], delay: float) -> None:
+    @rule(recent=RECENT, delay=DELAYS)
+    def fail(self, recent: int, delay: float) -> None:
         """A failed job goes back to the head of its lane."""
-        with self.fenced(claim) as mine:
-            jobs.fail(self.connection, *claim, error="e", run_at=self.now + delay)
+        with self.fenced(recent) as mine:
+            jobs.fail(self.connection, *self.which(recent), error="e", run_at=self.now + delay)
         if mine:
             mine.state, mine.run_at, mine.failures = JobState.QUEUED, self.now + delay, mine.failures + 1
 
-    @rule(claim=claims)
-    def give_up(self, claim: tuple[JobId, int]) -> None:
+    @rule(recent=RECENT)
+    def give_up(self, recent: int) -> None:
         """The last failure ends the job."""
-        with self.fenced(claim) as mine:
-            jobs.give_up(self.connection, *claim, error="e", now=self.now)
+        with self.fenced(recent) as mine:
+            jobs.give_up(self.connection, *self.which(recent), error="e", now=self.now)
         if mine:
             mine.state, mine.ended_at, mine.failures = JobState.FAILED, self.now, mine.failures + 1
 
-    @rule(claim=claims, delay=st.sampled_from((None, 5.0)))
-    def wait(self, claim: tuple[JobId, int], delay: float | None) -> None:
+    @rule(recent=RECENT, delay=st.sampled_from((None, 5.0)))
+    def wait(self, recent: int, delay: float | None) -> None:
         """A signal of this run that nobody took makes the job due at once."""
         until = None if delay is None else self.now + delay
-        with self.fenced(claim) as mine:
-            jobs.wait(self.connection, *claim, until=until)
+        with self.fenced(recent) as mine:
+            jobs.wait(self.connection, *self.which(recent), until=until)
         if mine:
             unseen = any(epoch == mine.epoch for epoch, _ in mine.told)
             mine.state = JobState.WAITING
             mine.run_at = jobs.AT_ONCE if unseen else math.inf if until is None else until
 
-    @rule(claim=claims)
-    def send(self, claim: tuple[JobId, int]) -> None:
+    @rule(recent=RECENT)
+    def send(self, recent: int) -> None:
         """The ended are told nothing; the waiting wake."""
-        target = self.model.get(claim[0])
+        job_id, _ = self.which(recent)
+        target = self.model.get(job_id)
         self.count += 1
         is_open = target is not None and target.state in OPEN
-        assert signals.send(self.connection, claim[0], "s", {"n": self.count}, self.now) == is_open
+        assert signals.send(self.connection, job_id, "s", {"n": self.count}, self.now) == is_open
         if target and is_open:
             target.told.append((target.epoch, self.count))
             if target.state is JobState.WAITING:
                 target.run_at = jobs.AT_ONCE
 
-    @rule(claim=claims)
-    def take(self, claim: tuple[JobId, int]) -> None:
+    @rule(recent=RECENT)
+    def take(self, recent: int) -> None:
         """Each signal is taken once, in order."""
-        target = self.model.get(claim[0])
-        found = signals.take(self.connection, claim[0], "s", now=self.now)
+        job_id, _ = self.which(recent)
+        target = self.model.get(job_id)
+        found = signals.take(self.connection, job_id, "s", now=self.now)
         assert [each["n"] for each in found] == ([number for _, number in target.told] if target else [])
         if target:
             target.told.clear()
 
-    @rule(claim=claims)
-    def cancel(self, claim: tuple[JobId, int]) -> None:
+    @rule(recent=RECENT)
+    def cancel(self, recent: int) -> None:
         """Any open job can be cancelled."""
-        target = self.model.get(claim[0])
-        found = jobs.cancel(self.connection, [claim[0]], self.now)
-        assert found == ([claim[0]] if target and target.state in OPEN else [])
+        job_id, _ = self.which(recent)
+        target = self.model.get(job_id)
+        found = jobs.cancel(self.connection, [job_id], self.now)
+        assert found == ([job_id] if target and target.state in OPEN else [])
         self.cancelled(found)
 
     @rule(lane=LANES)
@@ -181,11 +185,12 @@ class JobsMachine(RuleBasedStateMachine):
             each = self.model[job_id]
             each.state, each.epoch, each.ended_at = JobState.CANCELLED, each.epoch + 1, self.now
 
-    @rule(claim=claims, delay=DELAYS)
-    def postpone(self, claim: tuple[JobId, int], delay: float) -> None:
+    @rule(recent=RECENT, delay=DELAYS)
+    def postpone(self, recent: int, delay: float) -> None:
         """Only what is queued can be put off."""
-        target = self.model.get(claim[0])
-        moved = jobs.postpone(self.connection, claim[0], self.now + delay)
+        job_id, _ = self.which(recent)
+        target = self.model.get(job_id)
+        moved = jobs.postpone(self.connection, job_id, self.now + delay)
         assert moved == (target is not None and target.state is JobState.QUEUED)
         if target and moved:
             target.run_at = self.now + delay
@@ -240,10 +245,15 @@ class JobsMachine(RuleBasedStateMachine):
         active = [each.lane for each in self.model.values() if each.state in ACTIVE]
         assert len(active) == len(set(active))
 
-    def fenced(self, claim: tuple[JobId, int]) -> "_Fence":
+    def which(self, recent: int) -> tuple[JobId, int]:
+        """The job and the epoch of a claim."""
+        return self.claims[-1 - recent % len(self.claims)]
+
+    def fenced(self, recent: int) -> "_Fence":
         """Expects `Fenced` unless the claim holds."""
-        found = self.model.get(claim[0])
-        holds = found is not None and found.epoch == claim[1] and found.state is JobState.RUNNING
+        job_id, epoch = self.which(recent)
+        found = self.model.get(job_id)
+        holds = found is not None and found.epoch == epoch and found.state is JobState.RUNNING
         return _Fence(found if holds else None)
 
     def teardown(self) -> None:
