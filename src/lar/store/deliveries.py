@@ -186,7 +186,7 @@ def waiting(connection: Connection, channel: str, account: str) -> list[Conversa
         select(delivery.c.conversation_id)
         .join(conversation, conversation.c.id == delivery.c.conversation_id)
         .where(
-            delivery.c.state == DeliveryState.PENDING,
+            delivery.c.state.in_(_OPEN),
             conversation.c.channel == channel,
             conversation.c.account == account,
         )

@@ -235,10 +235,22 @@ class Household:
                 raise TimeoutError(f"it never came true; sent: {self.channel.texts()}, ran: {self.runtime.log}")
             await asyncio.sleep(0.001)
 
-    async def quiet(self) -> None:
-        """Wait until no turn and no other job is open, every part has left, and presence is done."""
+    async def until_stored(self, condition: Callable[[Connection], object]) -> None:
+        """Wait until this is true of the database."""
+        deadline = time.monotonic() + PATIENCE
+        while not await self.db.read(condition):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"it was never stored; sent: {self.channel.texts()}, ran: {self.runtime.log}")
+            await asyncio.sleep(0.001)
+
+    async def quiet(self, passing: float = 0) -> None:
+        """Wait until no turn and no other job is open, every part has left, and presence is done.
+
+        `passing` is how many seconds pass whenever there is still something to wait for.
+        """
         deadline = time.monotonic() + PATIENCE
         while await self.db.read(_open_work):
+            await self.advance(passing)
             if time.monotonic() > deadline:
                 raise TimeoutError(f"it never became quiet; sent: {self.channel.texts()}, ran: {self.runtime.log}")
             await asyncio.sleep(0.001)
