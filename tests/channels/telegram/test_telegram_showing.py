@@ -146,7 +146,7 @@ async def test_download_limits(sim: TelegramSim, tmp_path: Path) -> None:
         await bench.channel.fetch(Attachment(AttachmentKind.DOCUMENT, "nonsense", "x"), tmp_path / "x")
     faults: tuple[Fault, ...] = ({"status": 500}, {"drop": True}, {"status": 429})
     for fault in faults:
-        sim.fail("getFile", **fault)
+        sim.faults.add("getFile", 1, fault)
         with pytest.raises(SendLater):
             await bench.channel.fetch(Attachment(AttachmentKind.DOCUMENT, ref, "x"), tmp_path / "x")
     assert not (tmp_path / "x").exists()
