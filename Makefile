@@ -4,6 +4,7 @@
 PY = .venv/bin/python
 PYTEST = $(PY) -m pytest
 JOBS = 2
+KILLS = 100
 ARGS =
 
 help: ## this list
@@ -20,6 +21,9 @@ test-doors: venv ## bad luck at the doors of the real process, with its waits
 
 test-kill: venv ## SIGKILL the real process at every step, and under load
 	$(PYTEST) -m kill $(ARGS)
+
+test-kill-load: venv ## random SIGKILLs while twenty people talk (KILLS=100)
+	LAR_TEST_KILLS=$(KILLS) $(PYTEST) -m kill tests/kill/test_under_load.py $(ARGS)
 
 test-postgres: venv ## the suites that need a PostgreSQL server
 	$(PYTEST) -m "postgres and not kill" $(ARGS)
@@ -56,4 +60,4 @@ venv-bench:
 clean: ## remove the environment and all caches
 	rm -rf .venv .cache .coverage* .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist htmlcov
 
-.PHONY: help run test test-doors test-kill test-postgres check format coverage bench lock venv venv-run venv-bench clean
+.PHONY: help run test test-doors test-kill test-kill-load test-postgres check format coverage bench lock venv venv-run venv-bench clean
