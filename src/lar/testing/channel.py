@@ -10,7 +10,7 @@ from lar.channels.contract import Accept, Activity, Capabilities, Manifest, Menu
 from lar.domain.conversation import Address, Place
 from lar.domain.delivery import Part, Receipt
 from lar.domain.inbound import Attachment, ChatStatus, Inbound, Press, Sender, Text
-from lar.errors import ChannelError
+from lar.errors import ChannelError, SendUncertain
 
 DOCUMENT_FROM = 1000
 """Replies longer than this (characters) come as a document behind a short beginning."""
@@ -96,6 +96,8 @@ class FakeChannel:
         """Previews wait here; open unless a test closes it."""
         self.previews.set()
         self.announcing: Exception | None = None
+        self.unplugged = False
+        """Nothing gets through any more: the process on our side is dying."""
         self.accept: Accept | None = None
 
     @property
@@ -137,6 +139,8 @@ class FakeChannel:
         """Deliver, or fail as told."""
         self.tried.append(part)
         await self.gate.wait()
+        if self.unplugged:
+            raise SendUncertain("unplugged")
         if self._failures:
             failure = self._failures.pop(0)
             error = failure if isinstance(failure, Exception) else failure(to, part)
@@ -150,6 +154,8 @@ class FakeChannel:
         """Remember what was shown; a preview gets an id and keeps it."""
         if activity.preview:
             await self.previews.wait()
+        if self.unplugged:
+            return ""
         self.shown.append((to, activity))
         return activity.message or (self.new_id() if activity.preview else "")
 

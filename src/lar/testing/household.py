@@ -59,6 +59,8 @@ class FaultyDatabase(Database):
         self.broken = False
         self._failing: dict[str, list[bool]] = {}
         self.failed: list[str] = []
+        self.done: set[str] = set()
+        """The names of what was read."""
 
     def fail(self, unit: str, times: int = 1, *, after: int = 0) -> None:
         """Writes of the function with this name fail so often, after some that succeed; nothing of them is kept."""
@@ -77,7 +79,9 @@ class FaultyDatabase(Database):
         """As it should, or not."""
         if self.broken:
             raise StoreError("the disk is gone")
-        return await super().read(fn, *args, **kwargs)
+        found = await super().read(fn, *args, **kwargs)
+        self.done.add(Unit(fn, args, kwargs).name)
+        return found
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,7 @@ class Household:
         """Begin with everything, as an app does."""
         await self.open()
         self.deliver()
+        await self.until(lambda: self.plan.silent_channels or deliveries.waiting.__name__ in self.db.done)
         await self.presence.sweep()
         self.work()
 
@@ -167,12 +172,13 @@ class Household:
 
     async def crash(self) -> None:
         """Die: nothing more is written. What was committed is all the next household finds."""
-        self.db.broken = True
+        self.db.broken = self.channel.unplugged = True
         dying = asyncio.create_task(self.stop())
         while not dying.done():  # what is given time to end has none
             await self._skip(60)
             await asyncio.sleep(0.001)
         await dying
+        self.channel.unplugged = False
 
     async def again(self, **changes: object) -> "Household":
         """The next process: same home, same chat on the other side; started."""

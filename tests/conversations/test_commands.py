@@ -1,0 +1,178 @@
+"""Control commands: answered at once, outside the lane, in the language of whoever asks."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lar.conversations.commands import COMMANDS, listed, menu, parse
+from lar.conversations.strings import CATALOGUES
+from lar.domain.ids import PrincipalId
+from lar.domain.inbound import Attachment, AttachmentKind, Text
+from lar.domain.principal import Principal, Role
+from lar.errors import SendLater
+from lar.policy.access import AccessRules
+from lar.store.schema import conversation
+from lar.testing.household import Household, Plan, living
+
+RULES = AccessRules(users=frozenset({"1"}), admins=frozenset({"9"}))
+LOGIN = replace(RULES, password="secret")  # noqa: S106  # a test's own
+ANN = Principal(PrincipalId(1), "Ann", Role.USER)
+EVE = Principal(PrincipalId(2), "Eve", Role.ADMIN)
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("/stop", ("stop", "")),
+        ("/STOP  now please", ("stop", "now please")),
+        ("/login\nopen sesame", ("login", "open sesame")),
+        ("/new\n", ("new", "")),
+        ("/set_model x", ("set_model", "x")),
+        ("/_x", ("_x", "")),
+        ("/", None),
+        ("/1", None),
+        ("/usr/bin/env", None),
+        ("/stop.", None),
+        (" /stop", None),
+        ("stop", None),
+        ("", None),
+    ],
+)
+def test_what_a_command_is(text: str, parsed: tuple[str, str] | None) -> None:
+    """R-CV-2: a command is one word behind a slash; a path or a thought with a slash goes to the assistant."""
+    assert parse(text) == parsed
+
+
+@given(st.text())
+def test_parsing_takes_anything(text: str) -> None:
+    """Whatever somebody types is a command or a message, and never an error."""
+    found = parse(text)
+    assert found is None or text.lower().startswith(f"/{found[0]}")
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("name", COMMANDS)
+async def test_every_command_answers_in_both_languages(plan: Plan, name: str, language: str) -> None:
+    """R-CV-2: each command gives a sentence without holes, in English and Spanish, to those who may use it."""
+    async with living(plan) as house:
+        said = await house.ask(f"/{name}", chat=house.channel.chat("9", language=language))
+        assert said
+        assert "{" not in said
+        other = await house.ask(f"/{name}", chat=house.channel.chat("1", language=language))
+        assert ("admin" in other) == COMMANDS[name].admin or name == "whoami"
+
+
+async def test_commands_are_answered_during_a_turn(house: Household) -> None:
+    """R-CV-2: a command does not wait for the assistant, and is nothing it hears of."""
+    hang = house.hang()
+    await house.say("think hard")
+    await house.until(lambda: house.runtime.running)
+    assert await house.ask("/queue") == "Open turns here:\n1: running, 0 s old"
+    await house.say("and then this")
+    await house.advance(50)
+    assert await house.ask("/queue") == "Open turns here:\n1: running, 50 s old\n2: queued, 50 s old"
+    hang.set()
+    await house.quiet()
+    assert await house.ask("/queue") == "Nothing is waiting here."
+    assert [line for request in house.runtime.requests for line in request.history if "/queue" in line.text] == []
+
+
+async def test_help_lists_what_this_person_may_use(house: Household) -> None:
+    """R-CV-2: `/help` and the start of a talk show what there is, and to an admin more."""
+    mine = await house.ask("/help")
+    admins = await house.ask("/help", chat=house.channel.chat("9"))
+    assert "/stop - stop what runs" in mine
+    assert "/synccommands" not in mine
+    assert "/synccommands" in admins
+    assert "/login" not in admins
+    assert await house.ask("/start", chat=house.channel.chat("1", name="Ann")) == (
+        "Hello Ann! I am Lar. Write to me in your own words; /help lists the commands."
+    )
+
+
+async def test_unknown_commands_are_said_to_be_unknown(house: Household) -> None:
+    """R-CV-2: a typing error is answered at once instead of costing a model call."""
+    assert await house.ask("/stpo it") == "I do not know /stpo. /help lists the commands."
+    assert house.runtime.requests == []
+
+
+async def test_a_caption_is_no_command(house: Household) -> None:
+    """A file whose caption looks like a command goes to the assistant with its file."""
+    file = Attachment(AttachmentKind.DOCUMENT, "ref", "a.txt")
+    house.channel.files["ref"] = b"text"
+    await house.say(Text("/stop", "m1", (file,)))
+    await house.quiet()
+    assert house.runtime.prompts[0].startswith("/stop\n[document: a.txt")
+
+
+async def test_who_and_where(house: Household) -> None:
+    """R-CV-2: `/whoami` shows the ids that the configuration needs, `/where` the conversation."""
+    group = house.channel.chat("1", "-5", name="Ann")
+    assert await house.ask("/whoami", chat=group) == "name: Ann\nrole: user\nuser_id: 1\nchat_id: -5"
+    assert await house.ask("/where", chat=group) == "conversation: 1\nthread: 1\nagent: main\nplace: group"
+
+
+async def test_status_tells_how_things_are(house: Household) -> None:
+    """R-SU-1: `/status` counts turns and deliveries, shows the last turn and what is wrong."""
+    said = await house.ask("/status")
+    assert "last" not in said
+    assert "no turn yet\nno problems" in said
+    await house.ask("hello")
+    await house.quiet()
+    house.problems.report("telegram", "cannot be reached")
+    house.channel.fail(SendLater(600, "flood"))
+    await house.say("hello again", chat=house.channel.chat("2"))
+    await house.until(lambda: "end hello again" in house.runtime.log)
+    await house.advance(3600)
+    said = await house.ask("/status")
+    assert said.startswith("Lar 1.2.3, up 1 h\nagent: main (scripted)\nturns open here: 0, in all: 0\n")
+    assert "delivered: 2, sent twice for a lost receipt: 0\nlast turn: 1, done\n" in said
+    assert said.endswith("⚠️ telegram: cannot be reached")
+
+
+async def test_a_conversation_outlives_its_agent(house: Household) -> None:
+    """A conversation whose agent was taken out of the configuration is served, and described, by the default one."""
+    await house.ask("hello")
+    await house.db.write(lambda c: c.execute(conversation.update().values(agent="retired")).close())
+    assert "agent: main (scripted)" in await house.ask("/status")
+    assert "agent: main" in await house.ask("/where")
+    assert await house.ask("still there?") == "echo: still there?"
+
+
+async def test_new_begins_a_thread(house: Household) -> None:
+    """R-CV-2: after `/new` what was said is kept, and no longer looked at; what runs and waits is stopped."""
+    await house.ask("remember 42")
+    await house.quiet()
+    house.hang()
+    await house.say("hang")
+    await house.until(lambda: house.runtime.running)
+    assert "number 2" in await house.ask("/new")
+    await house.ask("what was it?")
+    last = house.runtime.requests[-1]
+    assert last.history == ()
+    assert last.system == "main serves Ann in thread 2"
+    assert "number 3" in await house.ask("/new", chat=house.channel.chat())
+    fresh = await house.ask("/new", chat=house.channel.chat("2"))
+    assert "number 2" in fresh
+
+
+def test_the_menu_is_for_everybody_who_may_see_it() -> None:
+    """R-TG-11: the menu has every command in every language, and says which are an admin's."""
+    entries = menu(RULES)
+    assert {entry.language for entry in entries} == set(CATALOGUES)
+    assert {entry.command for entry in entries if entry.admin} == {"synccommands"}
+    assert "login" not in {entry.command for entry in entries}
+    assert "login" in {entry.command for entry in menu(LOGIN)}
+
+
+@pytest.mark.parametrize(
+    ("rules", "who", "sees"),
+    [(RULES, ANN, set[str]()), (RULES, EVE, {"synccommands"}), (LOGIN, ANN, {"login", "logout"})],
+)
+def test_who_is_told_of_which_commands(rules: AccessRules, who: Principal, sees: set[str]) -> None:
+    """R-TG-4: commands that are of no use to somebody are not shown to them."""
+    special: Any = {"synccommands", "login", "logout"}
+    assert set(listed(rules, who)) & special == sees
