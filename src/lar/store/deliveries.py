@@ -9,7 +9,7 @@ from lar.domain.conversation import Address
 from lar.domain.delivery import Delivery, DeliveryState, Part
 from lar.domain.ids import ConversationId, DeliveryId, TurnId
 from lar.store.database import notify
-from lar.store.dialect import InsertNew
+from lar.store.dialect import InsertNew, among
 from lar.store.schema import conversation, delivery, preview
 
 _OPEN = (DeliveryState.PENDING, DeliveryState.SENDING)
@@ -27,7 +27,7 @@ _NEXT = (
     .join(conversation, conversation.c.id == delivery.c.conversation_id)
     .where(
         delivery.c.conversation_id == bindparam("conversation_id"),
-        delivery.c.state.in_(_OPEN),
+        among(delivery.c.state, _OPEN),
     )
     .order_by(delivery.c.id)
     .limit(1)
@@ -156,7 +156,7 @@ def close_open(
 
     A part that is on its way may still arrive, and is sent then; it is not tried again.
     """
-    statement = update(delivery).where(delivery.c.conversation_id.in_(conversations), delivery.c.state.in_(_OPEN))
+    statement = update(delivery).where(delivery.c.conversation_id.in_(conversations), among(delivery.c.state, _OPEN))
     if turns_only:
         statement = statement.where(delivery.c.turn_id.is_not(None))
     return connection.execute(statement.values(state=state)).rowcount
@@ -165,7 +165,7 @@ def close_open(
 def close_turns(connection: Connection, turn_ids: Sequence[TurnId], state: DeliveryState) -> None:
     """Close what was not sent of these turns."""
     connection.execute(
-        update(delivery).where(delivery.c.turn_id.in_(turn_ids), delivery.c.state.in_(_OPEN)).values(state=state)
+        update(delivery).where(delivery.c.turn_id.in_(turn_ids), among(delivery.c.state, _OPEN)).values(state=state)
     )
 
 
@@ -186,7 +186,7 @@ def waiting(connection: Connection, channel: str, account: str) -> list[Conversa
         select(delivery.c.conversation_id)
         .join(conversation, conversation.c.id == delivery.c.conversation_id)
         .where(
-            delivery.c.state.in_(_OPEN),
+            among(delivery.c.state, _OPEN),
             conversation.c.channel == channel,
             conversation.c.account == account,
         )

@@ -31,7 +31,7 @@ from lar.domain.job import Job, JobState
 from lar.domain.values import JsonObject
 from lar.errors import Fenced
 from lar.store.database import notify
-from lar.store.dialect import InsertNew
+from lar.store.dialect import InsertNew, among
 from lar.store.schema import job, signal
 
 _COLUMNS = (
@@ -110,7 +110,7 @@ _open_in_lane = (
 )
 _count_open = select(func.count()).select_from(job).where(job.c.kind == bindparam("kind"), job.c.state.in_(_OPEN))
 _next_run_at = select(func.min(job.c.run_at)).where(
-    job.c.state.in_((JobState.QUEUED, JobState.WAITING)),
+    among(job.c.state, (JobState.QUEUED, JobState.WAITING)),
     job.c.run_at > bindparam("now"),
     job.c.kind.in_(bindparam("kinds", expanding=True)),
 )
@@ -143,12 +143,12 @@ def next_run_at(connection: Connection, *, now: float, kinds: Sequence[str]) -> 
 _other = job.alias("other")
 _rank = tuple_(job.c.started_at.is_not(None), job.c.priority, -job.c.id)
 _other_rank = tuple_(_other.c.started_at.is_not(None), _other.c.priority, -_other.c.id)
-_lane_is_busy = exists().where(_other.c.lane == job.c.lane, _other.c.state.in_((JobState.RUNNING, JobState.WAITING)))
+_lane_is_busy = exists().where(_other.c.lane == job.c.lane, among(_other.c.state, (JobState.RUNNING, JobState.WAITING)))
 _lane_has_earlier = exists().where(_other.c.lane == job.c.lane, _other.c.state == JobState.QUEUED, _other_rank > _rank)
 _due = (
     select(job.c.id)
     .where(
-        job.c.state.in_((JobState.QUEUED, JobState.WAITING)),
+        among(job.c.state, (JobState.QUEUED, JobState.WAITING)),
         job.c.run_at <= bindparam("now"),
         job.c.kind.in_(bindparam("kinds", expanding=True)),
         or_(job.c.state == JobState.WAITING, and_(~_lane_is_busy, ~_lane_has_earlier)),
@@ -310,7 +310,7 @@ _postpone = (
 _set_back = (
     update(job)
     .where(
-        job.c.state.in_((JobState.QUEUED, JobState.WAITING)),
+        among(job.c.state, (JobState.QUEUED, JobState.WAITING)),
         job.c.run_at > bindparam("now"),
         job.c.run_at <= bindparam("near"),
     )

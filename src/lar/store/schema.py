@@ -91,13 +91,7 @@ job = Table(
         sqlite_where=text("state IN ('running', 'waiting')"),
         postgresql_where=text("state IN ('running', 'waiting')"),
     ),
-    Index(
-        "ix_job_open",
-        "state",
-        "run_at",
-        sqlite_where=text("state IN ('queued', 'running', 'waiting')"),
-        postgresql_where=text("state IN ('queued', 'running', 'waiting')"),
-    ),
+    Index("ix_job_state", "state", "run_at"),
     Index("ix_job_lane", "lane", "state"),
     Index("ix_job_ended", "ended_at"),
 )
@@ -241,6 +235,8 @@ turn = Table(
     _time("started_at", nullable=True),
     _time("ended_at", nullable=True),
     Index("ix_turn_conversation", "conversation_id", "id"),
+    Index("ix_turn_open", "conversation_id", "state"),
+    Index("ix_turn_state", "state"),
 )
 
 prompt = Table(
@@ -268,13 +264,8 @@ delivery = Table(
     _time("not_before"),
     _time("created_at"),
     _time("sent_at", nullable=True),
-    Index(
-        "ix_delivery_open",
-        "conversation_id",
-        "id",
-        sqlite_where=text("state IN ('pending', 'sending')"),
-        postgresql_where=text("state IN ('pending', 'sending')"),
-    ),
+    Index("ix_delivery_conversation", "conversation_id", "state", "id"),
+    Index("ix_delivery_state", "state"),
     Index("ix_delivery_vendor", "conversation_id", "vendor_id"),
 )
 

@@ -9,18 +9,16 @@ from sqlalchemy import Connection, Row, bindparam, func, select, update
 from lar.domain.ids import ConversationId, JobId, PrincipalId, TurnId
 from lar.domain.turn import Turn, TurnState, Usage
 from lar.domain.values import JsonObject
-from lar.store.dialect import InsertNew
+from lar.store.dialect import InsertNew, among
 from lar.store.schema import prompt, turn
 
 _OPEN_STATES = (TurnState.QUEUED, TurnState.RUNNING)
 
 _ADD = turn.insert().returning(turn.c.id)
 _BY_JOB = select(turn).where(turn.c.job_id == bindparam("job"))
-_OPEN = (
-    select(turn)
-    .where(turn.c.conversation_id == bindparam("conversation_id"), turn.c.state.in_(_OPEN_STATES))
-    .order_by(turn.c.id)
-)
+# Not ordered here: SQLite would walk through all turns of the conversation to have them in order.
+_OPEN = select(turn).where(turn.c.conversation_id == bindparam("conversation_id"), among(turn.c.state, _OPEN_STATES))
+_COUNT_OPEN = select(func.count()).select_from(turn).where(among(turn.c.state, _OPEN_STATES))
 _BEGIN = (
     update(turn)
     .where(turn.c.id == bindparam("turn_id"))
@@ -28,7 +26,7 @@ _BEGIN = (
 )
 _END = (
     update(turn)
-    .where(turn.c.id == bindparam("turn_id"), turn.c.state.in_(_OPEN_STATES))
+    .where(turn.c.id == bindparam("turn_id"), among(turn.c.state, _OPEN_STATES))
     .values(
         state=bindparam("new_state"),
         ended_at=bindparam("now"),
@@ -92,7 +90,8 @@ def get(connection: Connection, turn_id: TurnId) -> Turn | None:
 
 def open_in(connection: Connection, conversation_id: ConversationId) -> list[Turn]:
     """Queued and running turns of a conversation, oldest first."""
-    return [_turn(row) for row in connection.execute(_OPEN, {"conversation_id": conversation_id})]
+    found = connection.execute(_OPEN, {"conversation_id": conversation_id})
+    return sorted((_turn(row) for row in found), key=lambda turn: turn.id)
 
 
 def newest(connection: Connection, conversation_id: ConversationId) -> Turn | None:
@@ -105,7 +104,7 @@ def newest(connection: Connection, conversation_id: ConversationId) -> Turn | No
 
 def count_open(connection: Connection) -> int:
     """How many turns are queued or running in all."""
-    return connection.execute(select(func.count()).select_from(turn).where(turn.c.state.in_(_OPEN_STATES))).scalar_one()
+    return connection.execute(_COUNT_OPEN).scalar_one()
 
 
 def begin(connection: Connection, turn_id: TurnId, pinned: JsonObject, now: float) -> None:
@@ -125,7 +124,7 @@ def stop_jobs(connection: Connection, jobs: Sequence[JobId], now: float, error: 
     """Mark the open turns of these jobs as stopped; how many."""
     return connection.execute(
         update(turn)
-        .where(turn.c.job_id.in_(jobs), turn.c.state.in_(_OPEN_STATES))
+        .where(turn.c.job_id.in_(jobs), among(turn.c.state, _OPEN_STATES))
         .values(state=TurnState.STOPPED, ended_at=now, error=error)
     ).rowcount
 

@@ -52,14 +52,7 @@ def _engine() -> None:
     )
     op.create_index("ix_job_ended", "job", ["ended_at"], unique=False)
     op.create_index("ix_job_lane", "job", ["lane", "state"], unique=False)
-    op.create_index(
-        "ix_job_open",
-        "job",
-        ["state", "run_at"],
-        unique=False,
-        sqlite_where=sa.text("state IN ('queued', 'running', 'waiting')"),
-        postgresql_where=sa.text("state IN ('queued', 'running', 'waiting')"),
-    )
+    op.create_index("ix_job_state", "job", ["state", "run_at"], unique=False)
     op.create_index(
         "uq_job_active_lane",
         "job",
@@ -224,6 +217,8 @@ def _turns() -> None:
         sa.UniqueConstraint("job_id", name="uq_turn_job_id"),
     )
     op.create_index("ix_turn_conversation", "turn", ["conversation_id", "id"], unique=False)
+    op.create_index("ix_turn_open", "turn", ["conversation_id", "state"], unique=False)
+    op.create_index("ix_turn_state", "turn", ["state"], unique=False)
     op.create_table(
         "prompt",
         sa.Column("digest", sa.Text(), nullable=False),
@@ -253,14 +248,8 @@ def _leaving() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="pk_delivery"),
     )
-    op.create_index(
-        "ix_delivery_open",
-        "delivery",
-        ["conversation_id", "id"],
-        unique=False,
-        sqlite_where=sa.text("state IN ('pending', 'sending')"),
-        postgresql_where=sa.text("state IN ('pending', 'sending')"),
-    )
+    op.create_index("ix_delivery_conversation", "delivery", ["conversation_id", "state", "id"], unique=False)
+    op.create_index("ix_delivery_state", "delivery", ["state"], unique=False)
     op.create_index("ix_delivery_turn_id", "delivery", ["turn_id"], unique=False)
     op.create_index("ix_delivery_vendor", "delivery", ["conversation_id", "vendor_id"], unique=False)
     op.create_table(
