@@ -115,12 +115,17 @@ async def test_a_poison_update_is_recorded_and_passed(house: Household) -> None:
 
 
 async def test_an_update_nobody_understood_is_kept(house: Household) -> None:
-    """What a channel could not parse is recorded as it came; what it finds of no interest is not kept."""
-    nobody = Inbound("fake", "main", "u1", raw={"odd": "thing"}, problem="KeyError: chat")
-    boring = Inbound("fake", "main", "u2", raw={"poll": "thing"})
-    await house.hear(nobody, boring, nobody, boring)
+    """What a channel could not parse is recorded, as it came if somebody sent it who is let in."""
+    nobody = Inbound("fake", "main", "u2", raw={"odd": "thing"}, problem="KeyError: chat")
+    somebody = replace(nobody, update_id="u1", sender=house.channel.chat().says("").sender)
+    boring = Inbound("fake", "main", "u3", raw={"poll": "thing"})
+    await house.hear(somebody, nobody, boring, somebody, nobody, boring)
     found = await rows(house, inbound)
-    assert [(row["state"], row["raw"]) for row in found] == [("poison", {"odd": "thing"}), ("ignored", {})]
+    assert [(row["state"], row["problem"], row["raw"]) for row in found] == [
+        ("poison", "KeyError: chat", {"odd": "thing"}),
+        ("poison", "KeyError", {}),
+        ("ignored", "", {}),
+    ]
 
 
 async def test_an_update_of_an_unknown_account_is_poison(house: Household) -> None:

@@ -77,15 +77,15 @@ class Inbox:
             raise
         except Exception as error:  # recorded with the update, so that it can be looked into
             log.exception("update could not be taken", channel=update.channel, update_id=update.update_id)
-            await self._db.write(self._poison, update, error)
+            await self._db.write(self._poison, update, f"{type(error).__name__}: {error}")
 
-    def _poison(self, connection: Connection, update: Inbound, error: Exception) -> None:
+    def _poison(self, connection: Connection, update: Inbound, problem: str) -> None:
         """Record an update that cannot be taken; what it says only if it is from somebody who is let in."""
         rules = self._accounts.get((update.channel, update.account))
         if rules and update.sender and _role(rules, update, update.sender, _known(connection, update, update.sender)):
-            kept = replace(update, problem=repr(error))
+            kept = replace(update, problem=problem)
         else:
-            kept = replace(update, problem=type(error).__name__, raw={})
+            kept = replace(update, problem=problem.partition(":")[0], raw={})
         inbound.record(connection, kept, InboundState.POISON, self._clock())
 
     def _take_all(self, connection: Connection, updates: Sequence[Inbound]) -> None:
@@ -96,7 +96,7 @@ class Inbox:
         now = self._clock()
         if update.content is None or update.sender is None or update.address is None:
             if update.problem:
-                inbound.record(connection, update, InboundState.POISON, now)
+                self._poison(connection, update, update.problem)
             else:
                 inbound.record(connection, replace(update, raw={}), InboundState.IGNORED, now)
             return

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
@@ -40,7 +41,7 @@ class Self:
 
 
 def parse(update: object, me: Self) -> Inbound:
-    """Read one update. One that cannot be understood comes back with a `problem`."""
+    """Read one update. One that cannot be understood comes back with a `problem`, and with its sender if possible."""
     if not isinstance(update, dict):
         return Inbound(NAME, me.account, "", problem=f"not a JSON object but {type(update).__name__}")
     raw = cast("dict[str, Any]", update)
@@ -50,7 +51,15 @@ def parse(update: object, me: Self) -> Inbound:
         plain = replace(plain, raw=raw)
         return _read(raw, plain, me) or plain
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        return replace(plain, problem=f"{type(error).__name__}: {error}")
+        return replace(plain, sender=_whoever(raw), problem=f"{type(error).__name__}: {error}")
+
+
+def _whoever(raw: _Json) -> Sender | None:
+    """Who sent an update, if that much of it can be understood."""
+    for content in raw.values():
+        with suppress(LookupError, TypeError, ValueError, AttributeError):
+            return _person(content["from"])
+    return None
 
 
 def _storable(raw: dict[str, Any]) -> dict[str, Any]:
