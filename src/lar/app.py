@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Self
@@ -65,6 +66,9 @@ log = structlog.get_logger(__name__)
 PARTS = frozenset({"gateway", "worker", "web"})
 """What `lar run --only` may name: where people talk; what does the turns; the HTTP server."""
 
+WEB_WAITS, WARMING_WAITS = 2.0, 5.0
+"""Seconds the large imports wait at most for Telegram, so that the first poll comes first."""
+
 RESTART_FIRST, RESTART_MOST = 1.0, 60.0
 """Seconds before a part that failed is started again: doubling from the first to the most."""
 
@@ -93,13 +97,18 @@ class App:
         self.rules = {(TERMINAL, TERMINAL_ACCOUNT): AccessRules(local=Role.ADMIN)}
         self.webhooks: dict[str, Callable[[Mapping[str, str], bytes], Awaitable[int]]] = {}
         self._files = config.home / "files"
+        self._receiving = asyncio.Event()
+        self._polls = bool(config.channels.telegram.bot_token)
         self._closing: list[Callable[[], Awaitable[None]]] = []
-        if config.channels.telegram.bot_token:
+        if self._polls:
             self._add_telegram(config.channels.telegram)
         self._models = Models({name: OpenAIFactory(name, settings) for name, settings in config.providers.items()})
         self._loops: list[LoopRuntime] = []
         self.agents = self._build_agents(extras.tools)
-        self._prompting = Prompting(config.memory.window, self._system_prompt, self._history, self._toolbox)
+        memory = config.memory
+        self._prompting = Prompting(
+            memory.window, self._system_prompt, self._history, self._toolbox, keep=memory.max_history_messages
+        )
         self._presence = Presence(self.db, self.channels)
         self.deliverer = Deliverer(
             self.db, self.channels, self.problems, self.clock, config.conversations.default_language
@@ -149,13 +158,26 @@ class App:
             if "worker" in parts:
                 group.create_task(self._supervise("engine", self.engine.run))
                 group.create_task(self._supervise_once("housekeeping", self._keep_house))
-                for loop in self._loops:
-                    group.create_task(self._supervise_once("models", loop.warm))
             if "web" in parts:
                 group.create_task(self._supervise("web", self._serve_web))
+            if "worker" in parts:
+                group.create_task(self._supervise_once("models", self._warm))
+
+    async def _first_poll(self, seconds: float) -> None:
+        """Let Telegram's first poll go before large imports, but do not wait for it for ever."""
+        if self._polls:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._receiving.wait(), seconds)
+
+    async def _warm(self) -> None:
+        """Import what models need while nobody waits for it."""
+        await self._first_poll(WARMING_WAITS)
+        for loop in self._loops:
+            await loop.warm()
 
     async def _serve_web(self) -> None:
-        """Serve HTTP, and leave the address for local commands. Imported off the loop: a poll need not wait for it."""
+        """Serve HTTP, and leave the address for local commands."""
+        await self._first_poll(WEB_WAITS)
         await asyncio.to_thread(import_module, "lar.web.server")
         from lar.web.doors import Doors
         from lar.web.server import bind, port_of, serve
@@ -229,6 +251,7 @@ class App:
             settings,
             self._files,
             report=lambda sentence: self.problems.report("telegram", sentence),
+            ready=self._receiving.set,
         )
         key = (channel.manifest.name, channel.account)
         self.channels[key] = channel

@@ -18,23 +18,30 @@ START_SECONDS = 30.0
 
 
 def chat(arguments: argparse.Namespace) -> int:
-    """Talk. With `-m`, or with text on standard input: say it, print the answer, and exit."""
+    """Talk. With a message in the arguments or lines on standard input: say each, print its answer, and exit."""
     config = read_config(arguments)
     home.prepare(config.home)
-    message = arguments.message
-    if message is None and not sys.stdin.isatty():
-        message = sys.stdin.read()
-    if message is not None and not message.strip():
+    messages = _given(arguments)
+    if messages is not None and not messages:
         raise LarError("there is nothing to say: the message is empty")
-    return asyncio.run(_chat(config, arguments, message))
+    return asyncio.run(_chat(config, arguments, messages))
 
 
-async def _chat(config: Config, arguments: argparse.Namespace, message: str | None) -> int:
+def _given(arguments: argparse.Namespace) -> list[str] | None:
+    """The messages to say, None to talk."""
+    if arguments.message is not None:
+        return [arguments.message] if arguments.message.strip() else []
+    if arguments.words:
+        return [" ".join(arguments.words)]
+    return None if sys.stdin.isatty() else [line.strip() for line in sys.stdin if line.strip()]
+
+
+async def _chat(config: Config, arguments: argparse.Namespace, messages: list[str] | None) -> int:
     async with _gateway(config):
         client = Client(config.home, arguments.client)
-        if message is None:
+        if messages is None:
             await converse(client)
-        else:
+        for message in messages or ():
             await say_once(client, message, arguments.timeout)
     return 0
 

@@ -1,6 +1,6 @@
 """Read the file and the environment once, and hand out frozen settings."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -127,9 +127,7 @@ _USUAL_VARIABLES = frozenset({"TELEGRAM_BOT_TOKEN", *(usual.variable for usual i
 
 def _idle_providers(settings: Settings) -> Iterator[str]:
     """A key without a model that uses it is probably a mistake."""
-    named = {
-        _provider_of(model) for agent in settings.agents.values() for model in (agent.model, *agent.fallback_models)
-    }
+    named = {_provider_of(agent.model) for agent in settings.agents.values()}
     named.add(_provider_of(DEFAULT_MODEL))
     for name in settings.providers.keys() - named:
         yield f"providers.{name} is not used: no agent names one of its models ('{name}:...' in agents.main.model)"
@@ -156,7 +154,7 @@ def _agent(name: str, agent: AgentSettings, providers: Mapping[str, ProviderSett
     model = agent.model or default
     runtime = agent.runtime or ("loop" if model else "offline")
     if runtime == "loop":
-        _check_models(name, (model, *agent.fallback_models), providers)
+        _check_model(name, model, providers)
     return agent.model_copy(update={"runtime": runtime, "model": model})
 
 
@@ -164,16 +162,11 @@ def _usable(provider: ProviderSettings | None) -> bool:
     return provider is not None and bool(provider.keys or provider.base_url)
 
 
-def _check_models(agent: str, models: Sequence[str], providers: Mapping[str, ProviderSettings]) -> None:
-    for model in models:
-        provider, colon, name = model.partition(":")
-        if not (provider and colon and name):
-            raise ConfigError(
-                f"agents.{agent}: a model is written provider:model, such as {DEFAULT_MODEL}; not {model!r}"
-            )
-        if not _usable(providers.get(provider)):
-            usual = USUAL.get(provider)
-            remedy = f"set {usual.variable}" if usual else f"set providers.{provider}.base_url"
-            raise ConfigError(
-                f"agents.{agent} names the model {model}, but {provider} has no key and no address: {remedy}"
-            )
+def _check_model(agent: str, model: str, providers: Mapping[str, ProviderSettings]) -> None:
+    provider, colon, name = model.partition(":")
+    if not (provider and colon and name):
+        raise ConfigError(f"agents.{agent}: a model is written provider:model, such as {DEFAULT_MODEL}; not {model!r}")
+    if not _usable(providers.get(provider)):
+        usual = USUAL.get(provider)
+        remedy = f"set {usual.variable}" if usual else f"set providers.{provider}.base_url"
+        raise ConfigError(f"agents.{agent} names the model {model}, but {provider} has no key and no address: {remedy}")

@@ -30,7 +30,7 @@ from lar.domain.values import Clock
 from lar.engine.contract import Done, JobContext, Journal, Outcome
 from lar.errors import EngineError, StoreError, ThinkingError
 from lar.runtimes.contract import Exchange, TurnRequest
-from lar.store import deliveries, messages, people, turns
+from lar.store import deliveries, history, messages, people, turns
 from lar.store.database import Database
 from lar.tools.contract import Toolbox, ToolContext
 
@@ -45,12 +45,16 @@ LONG_REPLY = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Prompting:
-    """How prompts are made. `window` is how many messages of history a prompt carries at most."""
+    """How prompts are made. `window` is how many messages of history a prompt carries at most.
+
+    `keep` is how many messages a conversation keeps at all, None: every one.
+    """
 
     window: int
     system: Callable[[Agent, Conversation, Principal], str]
     history: Callable[[Work], tuple[Exchange, ...]]
     toolbox: Callable[[Agent, ToolContext, Journal], Toolbox]
+    keep: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +180,9 @@ class TurnHandler:
                 self._presence.typing(work)
             case ShowPreview(text=text):
                 self._presence.preview(work, text)
-            case SendNotice(text=text):
+            case _:
                 now = self._around.clock()
-                await context.write(deliveries.add, work.conversation.id, [Part(text)], now, work.turn.id)
+                await context.write(deliveries.add, work.conversation.id, [Part(command.text)], now, work.turn.id)
 
     async def _render(self, work: Work, reply: str) -> tuple[Part, ...]:
         """The parts that carry the reply; a document is stored as a file first, the same one at every attempt."""
@@ -215,6 +219,8 @@ class TurnHandler:
             )
             messages.add(connection, reply)
         deliveries.add(connection, work.conversation.id, parts, now, work.turn.id)
+        if self._around.prompting.keep is not None:
+            history.trim(connection, work.conversation.id, self._around.prompting.keep, work.turn.id)
         late = joined.left_over(connection) if joined.wanted(self._around.settings.queue_mode) else []
         if late:
             next_turn = lane.start(connection, work.conversation, work.principal.id, now, now)

@@ -35,9 +35,6 @@ class AgentSettings(BaseModel):
     model: str = Field(
         default="", description="`provider:model`; by default `openai:gpt-5-mini` where OpenAI has a key."
     )
-    fallback_models: tuple[str, ...] = Field(
-        default=(), description="Models that take over, in order, when the first is out."
-    )
     tools: tuple[str, ...] = Field(default=(), description="Names of the tools it is offered; none named: all.")
     instructions: str = Field(default="", description="Added to the system prompt.")
     temperature: float | None = Field(default=None, ge=0, le=2, description="Sent to the model only when set.")

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,10 @@ _DISK_PAUSE = 30.0
 _BREAK_PAUSE = 2.0
 
 
+def _unheard() -> None:
+    """Tell nobody."""
+
+
 def _silent(_problem: str | None) -> None:
     """Report to nobody."""
 
@@ -47,6 +51,7 @@ class TelegramChannel:
         *,
         account: str = "main",
         report: Report = _silent,
+        ready: Callable[[], None] = _unheard,
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -55,7 +60,7 @@ class TelegramChannel:
         self._account = account
         self._manifest = manifest(settings)
         self._api = Api(settings)
-        self._receiving = Receiving(self._api, settings, account, health, sleep)
+        self._receiving = Receiving(self._api, settings, account, health, sleep, ready)
         pacer = Pacer(clock, strict=settings.pacing == "strict")
         self._sending = Sending(self._api, pacer, health, files, sleep)
         self._showing = Showing(self._api, settings, clock)

@@ -2,7 +2,7 @@
 
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import structlog
@@ -33,12 +33,21 @@ _OK, _BAD_REQUEST, _FORBIDDEN, _UNAVAILABLE = 200, 400, 403, 503
 class Receiving:
     """The way in. `run` never returns and never raises but when cancelled."""
 
-    def __init__(self, api: Api, settings: TelegramSettings, account: str, health: Health, sleep: Sleep) -> None:
+    def __init__(
+        self,
+        api: Api,
+        settings: TelegramSettings,
+        account: str,
+        health: Health,
+        sleep: Sleep,
+        ready: Callable[[], None],
+    ) -> None:
         self._api = api
         self._settings = settings
         self._account = account
         self._health = health
         self._sleep = sleep
+        self._ready = ready
         self._accept: Accept | None = None
         self._me: Self | None = None
         self._failures = 0
@@ -74,6 +83,7 @@ class Receiving:
             trigger=self._settings.group_trigger,
         )
         _log.info("telegram.ready", bot=self._me.username, mode=self._settings.mode)
+        self._ready()
         return self._me
 
     async def _poll(self, accept: Accept, me: Self) -> None:

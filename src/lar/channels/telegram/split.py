@@ -9,7 +9,7 @@ from lar.channels.telegram.rich import Rich, Span, crop, is_visible
 
 FILE_THRESHOLD = 12_000
 """Characters of Markdown past which an answer is not split but sent as a file."""
-MAX_UNITS = 4096
+MAX_UNITS = 4000  # Telegram takes 4096; the rest is for a line that marks a part as sent again
 """What a message holds, in UTF-16 code units."""
 MAX_ENTITIES = 100
 """What Telegram formats of a message; it ignores the rest without a word."""
