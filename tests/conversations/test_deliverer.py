@@ -230,6 +230,7 @@ async def test_a_stop_does_not_wait_for_ever(house: Household) -> None:
     stopping = asyncio.create_task(house.stop())
     await asyncio.sleep(0)
     await house.db.write(put, "2", "too late for this process")
+    await house.deliverer.hurry("fake", "main")
     await house.advance(deliverer.LAST_SEND + 0.1)
     await stopping
     house.channel.gate.set()

@@ -2,17 +2,21 @@
 
 import asyncio
 from collections.abc import MutableMapping
+from dataclasses import replace
 from typing import Any
 
 from lar.channels.contract import Capabilities
 from lar.conversations.machine import PREVIEW_MIN
+from lar.conversations.presence import LAST_SHOW
+from lar.conversations.settings import ConversationSettings
 from lar.runtimes.contract import Finished, TextDelta
 from lar.store import deliveries
-from lar.store.schema import preview
+from lar.store.schema import delivery, preview
 from lar.testing.channel import FakeChannel
 from lar.testing.household import Household, Plan
 
 LONG = "x" * PREVIEW_MIN
+BEATING = ConversationSettings(heartbeat_seconds=5)
 
 
 def shown_texts(house: Household) -> list[str]:
@@ -68,6 +72,23 @@ async def test_a_preview_grows_and_goes(house: Household) -> None:
     assert await house.db.read(deliveries.previews) == []
 
 
+async def test_a_preview_that_never_appeared_is_not_removed(house: Household) -> None:
+    """R-TG-10: where the vendor did not take the preview there is nothing to tidy up."""
+    house.channel.previews.clear()
+    end = asyncio.Event()
+    house.runtime.then(TextDelta(LONG), end, Finished("done"))
+    await house.say("hello")
+    await house.until(lambda: house.runtime.running)
+    await house.advance(2)
+    await house.until(lambda: house.channel.previewing)
+    end.set()
+    await house.until_stored(lambda c: deliveries.counts(c).get("sent"))
+    house.channel.unplugged = True
+    house.channel.previews.set()
+    await house.quiet()
+    assert removed(house) == []
+
+
 async def test_a_slow_preview_is_not_overtaken(house: Household) -> None:
     """R-TG-10: while a preview is on its way no second one is sent, and it goes though the turn is over."""
     house.channel.previews.clear()
@@ -76,8 +97,10 @@ async def test_a_slow_preview_is_not_overtaken(house: Household) -> None:
     await house.say("hello")
     await house.until(lambda: house.runtime.running)
     await house.advance(2)
+    await house.until(lambda: house.channel.previewing)
     held.set()
-    await house.advance(2)
+    await house.advance(3)
+    await house.advance(3)
     end.set()
     await house.until(lambda: house.channel.texts() == ["done"])
     house.channel.previews.set()
@@ -131,25 +154,29 @@ async def test_presence_fails_alone(house: Household, logs: list[MutableMapping[
 
 
 async def test_a_shutdown_does_not_wait_for_a_preview(house: Household) -> None:
-    """What presence has on its way can be cut off without a trace."""
+    """A preview that hangs at a stop is cut off after some seconds."""
     house.channel.previews.clear()
     house.runtime.then(TextDelta(LONG), asyncio.Event())
     await house.say("hello")
     await house.until(lambda: house.runtime.running)
     await house.advance(2)
-    house.channel.previews.set()
-    await house.stop()
+    await house.until(lambda: house.channel.previewing)
+    stopping = asyncio.create_task(house.stop())
+    while not stopping.done():
+        await house.advance(LAST_SHOW)
+    assert shown_texts(house) == []
 
 
 async def test_a_channel_that_shows_nothing_is_shown_nothing(plan: Plan) -> None:
     """Capabilities are data: without typing and previews none are asked for."""
-    house = Household(plan, FakeChannel(capabilities=Capabilities()))
+    house = Household(replace(plan, settings=BEATING), FakeChannel(capabilities=Capabilities()))
     await house.start()
     end = asyncio.Event()
     house.runtime.then(TextDelta(LONG), end, Finished("done"))
     await house.say("hello")
     await house.until(lambda: house.runtime.running)
     await house.advance(10)
+    await house.until(lambda: house.channel.texts() == ["⏳ Still working (10 s)."])
     end.set()
     await house.quiet()
     assert house.channel.shown == []
@@ -162,12 +189,13 @@ async def test_a_turn_without_its_channel_shows_nothing(plan: Plan) -> None:
     await house.open()
     await house.say("hello")
     await house.stop()
-    without = Household(Plan(plan.folder, silent_channels=True), house.channel)
+    without = Household(replace(plan, silent_channels=True, settings=BEATING), house.channel)
     end = asyncio.Event()
     without.runtime.then(TextDelta(LONG), end, Finished("done"))
     await without.start()
     await without.until(lambda: without.runtime.running)
     await without.advance(10)
+    await without.until_stored(lambda c: c.execute(delivery.select()).all())
     end.set()
     await without.until(lambda: "end hello" in without.runtime.log)
     assert house.channel.shown == []

@@ -161,7 +161,7 @@ def _progress(state: State, event: TextDelta | TextReset | ModelCalled | ToolSta
             return replace(state, usage=state.usage + usage)
         case ToolStarted(name=name):
             return replace(state, tool=name)
-        case ToolEnded():
+        case _:
             return _tool_ended(state, event)
 
 

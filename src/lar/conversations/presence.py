@@ -15,6 +15,9 @@ from lar.store.database import Database
 
 log = structlog.get_logger(__name__)
 
+LAST_SHOW = 5.0
+"""Seconds that what is on its way is given to arrive when we stop."""
+
 Channels = Mapping[tuple[str, str], Channel]
 """(channel, account) → its adapter."""
 
@@ -54,9 +57,11 @@ class Presence:
             await self._drop(conversation_id, address, message)
 
     async def close(self) -> None:
-        """Wait for what is on its way."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        """Wait for what is on its way, but not for ever."""
+        if self._tasks:
+            _, stuck = await asyncio.wait(self._tasks, timeout=LAST_SHOW)
+            for task in stuck:
+                task.cancel()
 
     def _channel(self, address: Address) -> Channel | None:
         return self._channels.get((address.channel, address.account))

@@ -95,6 +95,8 @@ class FakeChannel:
         self.previews = asyncio.Event()
         """Previews wait here; open unless a test closes it."""
         self.previews.set()
+        self.previewing = 0
+        """How many previews were begun."""
         self.announcing: Exception | None = None
         self.unplugged = False
         """Nothing gets through any more: the process on our side is dying."""
@@ -153,6 +155,7 @@ class FakeChannel:
     async def show(self, to: Address, activity: Activity) -> str:
         """Remember what was shown; a preview gets an id and keeps it."""
         if activity.preview:
+            self.previewing += 1
             await self.previews.wait()
         if self.unplugged:
             return ""
