@@ -21,7 +21,7 @@ from lar.runtimes.contract import (
 )
 from lar.tools.contract import ToolStatus
 
-TYPING_FIRST = 0.25
+TYPING_FIRST = 0.5
 """Seconds after which typing is first shown: a quicker answer needs none."""
 TYPING_EVERY = 4.5
 """Seconds between two typing actions; Telegram shows one for five."""
