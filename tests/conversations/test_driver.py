@@ -394,3 +394,13 @@ async def test_a_group_prompt_names_who_speaks(house: Household) -> None:
     await following.quiet()
     assert following.runtime.prompts == ["Ann: hello"]
     await following.stop()
+
+
+async def test_a_transcript_is_trimmed_where_that_is_set(plan: Plan) -> None:
+    """R-ME-1: with a maximum set, the oldest messages of a conversation go as new turns end."""
+    async with living(replace(plan, keep=2)) as house:
+        for text in ("one", "two", "three"):
+            await house.ask(text)
+            await house.quiet()
+        kept = await house.db.read(lambda c: c.execute(message.select().order_by(message.c.id)).all())
+        assert [row.text for row in kept] == ["two", "echo: two", "three", "echo: three"]

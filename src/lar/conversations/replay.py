@@ -90,12 +90,22 @@ async def replay(record: JsonObject, agent: Agent, prompting: Prompting) -> Repl
     """Run the turn of an exported record with today's code, prompt and tools."""
     work = _work(record)
     journal = RecordedJournal({str(step["key"]): step for step in cast("list[Plain]", record["steps"])})
-    system = prompting.system(agent, work.conversation, work.principal)
-    if system != work.system:
+    if prompting.system(agent, work.conversation, work.principal) != work.system:
         journal.differences.append("the system prompt differs")
+    try:
+        await _compare_answer(record, agent, await _request(work, agent, prompting, journal), journal)
+    except Diverged as error:
+        journal.differences.append(str(error))
+    unused = [key for key in journal.steps if key not in journal.used and not key.startswith("steer:")]
+    if unused:
+        journal.differences.append(f"not asked for any more: {', '.join(unused)}")
+    return Replay(len(journal.used), tuple(journal.differences))
+
+
+async def _request(work: Work, agent: Agent, prompting: Prompting, journal: RecordedJournal) -> TurnRequest:
     fetched = await fetch_all(work.said, None, journal, Path())
     caller = ToolContext(work.principal, work.conversation.id, work.turn.id, work.conversation.place)
-    request = TurnRequest(
+    return TurnRequest(
         turn_id=work.turn.id,
         system=work.system,
         history=prompting.history(work),
@@ -105,14 +115,6 @@ async def replay(record: JsonObject, agent: Agent, prompting: Prompting) -> Repl
         journal=journal,
         steering=None,
     )
-    try:
-        await _compare_answer(record, agent, request, journal)
-    except Diverged as error:
-        journal.differences.append(str(error))
-    unused = [key for key in journal.steps if key not in journal.used and not key.startswith("steer:")]
-    if unused:
-        journal.differences.append(f"not asked for any more: {', '.join(unused)}")
-    return Replay(len(journal.used), tuple(journal.differences))
 
 
 async def _compare_answer(record: JsonObject, agent: Agent, request: TurnRequest, journal: RecordedJournal) -> None:
@@ -120,12 +122,16 @@ async def _compare_answer(record: JsonObject, agent: Agent, request: TurnRequest
     try:
         async with aclosing(agent.runtime.run(request)) as events:
             async for event in events:
-                if isinstance(event, Finished) and not event.silent and event.text not in "".join(replies):
+                if isinstance(event, Finished) and not _is_among(event, replies):
                     journal.differences.append("the answer differs")
     except ThinkingError as error:
         ended = cast("Plain", record["turn"])["error"]
         if str(error) not in ended:
             journal.differences.append(f"it ends with an error now: {error}")
+
+
+def _is_among(answer: Finished, replies: Sequence[str]) -> bool:
+    return not replies if answer.silent else answer.text in "".join(replies)
 
 
 def _work(record: JsonObject) -> Work:

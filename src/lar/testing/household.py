@@ -98,6 +98,7 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
     registry: Registry = field(default_factory=lambda: Registry(()))
     window: int = 20
+    keep: int | None = None
     silent_channels: bool = False
     """Without the channel: a process whose configuration does not have it."""
 
@@ -123,6 +124,7 @@ class Household:
         )
         self.facts = Facts("1.2.3", self.clock(), self.problems, {"main": "scripted"}, "main")
         self.inbox = Inbox(self.db, accounts, plan.settings, self.facts, self.clock)
+        self.prompting = Prompting(plan.window, _system, _history, _toolbox, plan.keep)
         self.presence = Presence(self.db, channels)
         self.deliverer = Deliverer(self.db, channels, self.problems, self.clock, plan.settings.default_language)
         self.menus = MenuHandler(self.db, channels, accounts, self.clock)
@@ -132,7 +134,7 @@ class Household:
                 channels=channels,
                 agents=agents,
                 settings=plan.settings,
-                prompting=Prompting(plan.window, _system, _history, _toolbox),
+                prompting=self.prompting,
                 files=plan.folder / "files",
                 clock=self.clock,
                 ticks=self._ticks,
