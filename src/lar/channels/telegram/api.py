@@ -19,7 +19,7 @@ from telegram.request import BaseRequest, HTTPXRequest, RequestData
 from lar.channels.telegram.settings import TelegramSettings
 from lar.errors import FileTooLarge
 
-_CONNECTIONS = 16  # Telegram takes 30 messages a second; httpx looks at every connection for every request
+_CONNECTIONS = 8  # Telegram takes 30 messages a second; httpx looks at every connection for every request
 _CONNECT_SECONDS = 10.0
 _POLL_MARGIN = 5.0
 _KEPT_SECONDS = 45.0  # an answer after a long thought finds its connection still open

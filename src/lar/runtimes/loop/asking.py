@@ -31,6 +31,9 @@ Emit = Callable[[RuntimeEvent], None]
 
 log = structlog.get_logger(__name__)
 
+_unpriced: set[str | None] = set()
+"""Models without a known price: finding that out takes a walk through the whole price list."""
+
 _LONGEST_WAIT = 30.0
 """A provider that wants us to wait longer (seconds) is not waited for: the person is told when to come back."""
 
@@ -128,8 +131,10 @@ class _Shown:
 
 
 def _usage(response: ModelResponse) -> Usage:
-    try:
-        usd = float(response.cost().total_price)
-    except (LookupError, ValueError, AssertionError):
-        usd = None
+    usd = None
+    if response.model_name not in _unpriced:
+        try:
+            usd = float(response.cost().total_price)
+        except (LookupError, ValueError, AssertionError):
+            _unpriced.add(response.model_name)
     return Usage(1, 0, response.usage.input_tokens, response.usage.output_tokens, usd)
