@@ -91,7 +91,7 @@ def _join(
         return None
     if last.state is TurnState.QUEUED:
         return last if mode is not QueueMode.QUEUE or _awaits_more(connection, last, now) else None
-    return last if mode is QueueMode.STEER else None
+    return last if mode is QueueMode.STEER and not said.attachments else None  # files are fetched when a turn begins
 
 
 def _awaits_more(connection: Connection, turn: Turn, now: float) -> bool:
