@@ -22,6 +22,8 @@ def run(engine: Engine, examples: int) -> None:
 def test_the_engine_is_its_model_on_sqlite() -> None:
     """No sequence of claims, ends, signals, cancels and crashes makes the tables differ from the simple model."""
     engine = create_engine("sqlite://", isolation_level="AUTOCOMMIT", poolclass=StaticPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA foreign_keys = ON")
     metadata.create_all(engine)
     run(engine, 100)
 

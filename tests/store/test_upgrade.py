@@ -34,7 +34,9 @@ def sqlite_shape(file: Path) -> dict[str, Any]:
     """Columns with types and defaults, foreign keys, and the text of each index."""
     with create_engine(f"sqlite:///{file}").connect() as connection:
         found = connection.execute(text("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")).all()
+        autoincrement = {name for _, name, sql in found if "AUTOINCREMENT" in sql}
         shape: dict[str, Any] = {name: " ".join(sql.split()) for kind, name, sql in found if kind == "index"}
+        shape["autoincrement"] = autoincrement
         for table in (name for kind, name, _ in found if kind == "table" and name != "alembic_version"):
             for pragma in ("table_info", "foreign_key_list"):
                 rows = connection.execute(text(f"PRAGMA {pragma}('{table}')")).all()

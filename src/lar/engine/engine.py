@@ -46,6 +46,7 @@ class Engine:
         self._worker_id = 0
         self._tasks: dict[JobId, asyncio.Task[None]] = {}
         self._saturated = False
+        self._missing: set[JobId] = set()
         self._offset = -math.inf
         self._wake = asyncio.Event()
         self._look = asyncio.Event()
@@ -91,11 +92,10 @@ class Engine:
             self._wake.clear()
             try:
                 seconds = await self._claim()
-            except StoreError as error:
-                _log.warning("cannot claim jobs, trying again", error=str(error))
+            except Exception as error:  # noqa: BLE001  # the loop outlives whatever the database says
+                _log.warning("cannot claim jobs, trying again", error=str(error), exc_info=_unless_store(error))
                 seconds = _PAUSE
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), seconds)
+            await _sleep(self._wake, seconds)
 
     async def _claim(self) -> float:
         """Start what is due and fits; returns how long to sleep, in seconds, unless woken."""
@@ -145,6 +145,11 @@ class Engine:
             await surely(self._db.write, _end, job, outcome, self._clock())
         except Fenced:
             _log.info("dropped what a cancelled or lost job still wanted to write", job=job.id)
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            _log.warning("a job's handler let a cancellation of its own escape", job=job.id, kind=job.kind)
+            await self._after_failure(handler, job, "CancelledError: something the handler waited for was cancelled")
         except Exception as error:  # noqa: BLE001  # the owner of a job: recorded, and tried again
             _log.exception("a job's handler failed", job=job.id, kind=job.kind)
             await self._after_failure(handler, job, f"{type(error).__name__}: {error}")
@@ -181,26 +186,44 @@ class Engine:
     async def _beat_forever(self) -> None:
         """Renew the lease, notice what we lost, and take over from the dead."""
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), self._settings.lease / 3)
+            await _sleep(self._look, self._settings.lease / 3)
             self._look.clear()
             try:
                 await self._beat()
-            except StoreError as error:
-                _log.warning("cannot renew the lease, trying again", error=str(error))
+            except Exception as error:  # noqa: BLE001  # the loop outlives whatever the database says
+                _log.warning("cannot renew the lease, trying again", error=str(error), exc_info=_unless_store(error))
 
     async def _beat(self) -> None:
         running = set(self._tasks)
         alive, held = await self._db.write(_renew, self._worker_id, self._clock(), self._settings.lease)
-        for lost in running - held:
-            task = self._tasks.get(lost)
-            if task:
-                _log.warning("lost a job", job=lost)
-                task.cancel()
+        missing = running - held
+        lost = missing & self._missing if alive else missing  # missing once, it may just have ended
+        for job_id in lost & self._tasks.keys():
+            _log.warning("lost a job", job=job_id)
+            self._tasks[job_id].cancel()
+        self._missing = missing
         if not alive:
             _log.warning("this worker was declared dead; it starts anew")
             await self._enlist()
             self._wake.set()
+
+
+async def _sleep(wake: asyncio.Event, seconds: float) -> None:
+    """Sleep until woken. Not `wait_for`: in Python 3.11 it swallows a cancellation that comes with the waking."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await wake.wait()
+
+
+def _is_cancelled() -> bool:
+    """Whether the running task itself was asked to stop."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _unless_store(error: Exception) -> bool:
+    """Whether the log needs the traceback: a `StoreError` says all there is to know."""
+    return not isinstance(error, StoreError)
 
 
 def _claim(

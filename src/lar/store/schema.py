@@ -94,6 +94,8 @@ job = Table(
     Index("ix_job_state", "state", "run_at"),
     Index("ix_job_lane", "lane", "state"),
     Index("ix_job_ended", "ended_at"),
+    # Other tables and old workers remember ids: that of a job which retention took must not come back.
+    sqlite_autoincrement=True,
 )
 
 step = Table(

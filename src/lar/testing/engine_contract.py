@@ -20,7 +20,8 @@ from lar.engine.engine import Engine
 from lar.engine.settings import EngineSettings
 from lar.errors import Fenced, OutcomeUnknown, StoreError
 from lar.store import jobs, signals, steps
-from lar.store.database import Database
+from lar.store.backend import ANY
+from lar.store.database import Database, notify
 from lar.store.schema import job, principal, worker
 from lar.testing.clock import FakeClock
 
@@ -431,6 +432,102 @@ class EngineContract:
             if db.dialect == "sqlite":
                 found = await until(db, delayed, JobState.QUEUED)
                 assert found.run_at == pytest.approx(clock() + 2, abs=0.5)
+
+    async def test_a_full_house_takes_the_next_when_a_place_is_free(self, db: Database) -> None:
+        """A job that comes while every place is taken starts as soon as one is left."""
+        started, leave = asyncio.Event(), asyncio.Event()
+
+        async def script(_context: JobContext) -> Outcome:
+            started.set()
+            await leave.wait()
+            return Done()
+
+        async with running(db, {KIND: Scripted(script)}, max_concurrent=1):
+            first = await enqueue(db, "a")
+            await soon(started)
+            second = await enqueue(db, "b")
+            await db.write(notify, "jobs")
+            await asyncio.sleep(0)
+            leave.set()
+            await until(db, first, JobState.DONE)
+            await until(db, second, JobState.DONE)
+
+    async def test_a_cancelled_job_that_fails_stays_cancelled(self, db: Database) -> None:
+        """A failure after the cancel is neither a retry nor a reason to give up."""
+        seen: list[str] = []
+
+        async def script(context: JobContext) -> Outcome:
+            try:
+                await db.write(jobs.cancel, [context.job.id], time.time())
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                seen.append("cancelled")
+            if context.job.lane == "fails":
+                raise ValueError
+            await context.write(jobs.count_open, KIND)
+            raise AssertionError("the fence was down")
+
+        handler = Scripted(script)
+        async with running(db, {KIND: handler}, max_failures=1):
+            for lane in ("fails", "writes"):
+                job_id = await enqueue(db, lane)
+                await until(db, job_id, JobState.CANCELLED)
+                later = await enqueue(db, lane + " later")
+                await until(db, later, JobState.CANCELLED)
+        assert set(seen) == {"cancelled"}
+        assert handler.given_up == []
+
+    async def test_a_stray_cancellation_is_a_failure(self, db: Database) -> None:
+        """A handler that waited for something cancelled does not leave its job running for ever.
+
+        Nor does a cancel of somebody else's job matter here.
+        """
+
+        async def script(_context: JobContext) -> Outcome:
+            raise asyncio.CancelledError
+
+        async with running(db, {KIND: Scripted(script)}):
+            await db.write(notify, "cancel", "999")
+            ended = await until(db, await enqueue(db), JobState.FAILED)
+        assert ended.error.startswith("CancelledError")
+
+    async def test_the_loops_outlive_a_broken_database(self, db: Database) -> None:
+        """Neither claiming nor the sign of life stops for good because the database failed once."""
+        flaky = Flaky(db)
+
+        async def script(_context: JobContext) -> Outcome:
+            return Done()
+
+        async with running(flaky, {KIND: Scripted(script)}):  # pyright: ignore[reportArgumentType]  # stands in for it
+            for name in ("_renew", "_claim") if db.dialect == "postgresql" else ("_claim",):
+                flaky.broken = {name}
+                flaky.refused.clear()
+                job_id = await enqueue(db)
+                await soon(flaky.refused)
+                flaky.broken = set()
+                await until(db, job_id, JobState.DONE)
+
+    async def test_a_cancel_nobody_heard_of_is_noticed(self, db: Database) -> None:
+        """A lost notice is made up for by the next sign of life (one process hears its own notices)."""
+        if db.dialect == "sqlite":
+            return
+        started, stopped = asyncio.Event(), asyncio.Event()
+
+        async def script(_context: JobContext) -> Outcome:
+            started.set()
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                stopped.set()
+            return Done()
+
+        silently = update(job).values(state=JobState.CANCELLED.value, epoch=9)
+        async with running(db, {KIND: Scripted(script)}):
+            await enqueue(db)
+            await soon(started)
+            await db.write(lambda c: c.execute(silently).close())
+            await db.write(notify, "cancel", ANY)
+            await soon(stopped)
 
     async def test_a_dead_worker_is_replaced(self, db: Database) -> None:
         """The jobs of a process that died are resumed by another, counted as a crash."""

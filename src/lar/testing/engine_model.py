@@ -57,6 +57,7 @@ class JobsMachine(RuleBasedStateMachine):
         self.model: dict[JobId, ModelJob] = {}
         self.by_key: dict[str, JobId] = {}
         self.count = 0
+        self.last_id = 0
         self.claims: list[tuple[JobId, int]] = [(JobId(0), 0)]
         self.worker = workers.register(self.connection, name="w", now=self.now, lease=10**9)
 
@@ -83,6 +84,8 @@ class JobsMachine(RuleBasedStateMachine):
         if key in self.by_key:
             assert job_id == self.by_key[key]
             return
+        assert job_id > self.last_id, "the id of a forgotten job was given to another"
+        self.last_id = job_id
         self.model[job_id] = ModelJob(job_id, lane, priority, run_at or jobs.AT_ONCE)
         if key:
             self.by_key[key] = job_id

@@ -49,6 +49,7 @@ def _engine() -> None:
         sa.Column("ended_at", _TIME, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_job"),
         sa.UniqueConstraint("dedup_key", name="uq_job_dedup_key"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_job_ended", "job", ["ended_at"], unique=False)
     op.create_index("ix_job_lane", "job", ["lane", "state"], unique=False)
