@@ -1,3 +1,4 @@
+# pyright: reportPrivateUsage=false  # a test may look inside
 import asyncio
 import time
 

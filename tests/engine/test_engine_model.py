@@ -25,7 +25,7 @@ def test_the_engine_is_its_model_on_sqlite() -> None:
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA foreign_keys = ON")
     metadata.create_all(engine)
-    run(engine, 100)
+    run(engine, 60)
 
 
 @pytest.mark.postgres

@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -141,15 +142,18 @@ async def test_a_mistake_is_not_retried(db: Database) -> None:
 
 async def test_a_read_is_one_snapshot(db: Database) -> None:
     """What changes while a unit reads does not show in its second look."""
+    looked, changed = threading.Event(), threading.Event()
 
     def look_twice(connection: Connection) -> tuple[int, int]:
         first = len(names(connection))
-        connection.execute(text("SELECT pg_sleep(0.2)"))
+        looked.set()
+        assert changed.wait(30)
         return first, len(names(connection))
 
     looking = asyncio.create_task(db.read(look_twice))
-    await asyncio.sleep(0.05)
+    assert await asyncio.to_thread(looked.wait, 30)
     await db.write(add, "new")
+    changed.set()
     first, second = await looking
     assert first == second
 
