@@ -50,14 +50,15 @@ def prepare(home: Path) -> None:
 def token(home: Path) -> str:
     """What local commands prove themselves with; made on first use, readable by its owner alone."""
     path = home / TOKEN
-    with suppress(FileExistsError):
+    if not path.exists():
         fresh = home / f".{TOKEN}.{os.getpid()}"
-        fresh.touch(mode=0o600)
-        fresh.write_text(secrets.token_urlsafe(32))
         try:
-            os.link(fresh, path)  # never seen half written, never replaced
+            fresh.touch(mode=0o600)
+            fresh.write_text(secrets.token_urlsafe(32))
+            with suppress(FileExistsError):
+                os.link(fresh, path)  # never seen half written, never replaced
         finally:
-            fresh.unlink()
+            fresh.unlink(missing_ok=True)
     return path.read_text(encoding="ascii").strip()
 
 
