@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import MutableMapping
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection
+import pytest
+from sqlalchemy import Connection, create_engine, text
 
 from lar.conversations import deliverer
 from lar.conversations.deliverer import MOST_FAILURES, RETRY_FIRST, RETRY_MOST
@@ -16,6 +18,7 @@ from lar.store import conversations, deliveries
 from lar.store.database import notify
 from lar.store.schema import conversation, delivery
 from lar.testing.household import Household, Plan, living
+from lar.testing.postgres import PostgresServer
 
 AGAIN = "\n\n↻ Sent again: the receipt of the first try was lost."
 
@@ -372,6 +375,26 @@ async def test_a_start_waits_for_the_database(plan: Plan) -> None:
     house.deliver()
     await house.quiet(passing=1)
     assert house.channel.texts() == ["a"]
+    await house.stop()
+
+
+@pytest.mark.postgres
+async def test_two_processes_never_take_the_same_part(plan: Plan, postgres_server: PostgresServer) -> None:
+    """R-TG-12: where two gateways reach for a part at the same moment, the one that waits for the other gets none."""
+    url = postgres_server.new_database(like="lar_1")
+    house = Household(replace(plan, url=url))
+    await house.open()
+    where = await house.db.write(put, "1", "a")
+    mine = [("fake", "main")]
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect() as other:
+        assert deliveries.take(other, where, mine, 0.0)[0]
+        second = asyncio.create_task(house.db.write(deliveries.take, where, mine, 0.0))
+        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        await house.until_stored(lambda c: c.execute(waiting).scalar())
+        other.commit()
+        assert await second == (None, 0.0)
+    engine.dispose()
     await house.stop()
 
 

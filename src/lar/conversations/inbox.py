@@ -111,7 +111,7 @@ class Inbox:
             return
         state = self._admit(connection, update, update.content, update.sender, update.address, now)
         if state is not InboundState.TAKEN:
-            inbound.settle(connection, row, state, forget=True)
+            inbound.settle(connection, row, state)
 
     def _admit(
         self,

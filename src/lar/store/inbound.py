@@ -44,12 +44,9 @@ def record(connection: Connection, update_in: Inbound, state: InboundState, now:
     )
 
 
-def settle(connection: Connection, row: int, state: InboundState, *, forget: bool = False) -> None:
-    """Say what became of an update. `forget`: its text is not kept."""
-    values: dict[str, object] = {"state": state}
-    if forget:
-        values["raw"] = null()
-    connection.execute(update(inbound).where(inbound.c.id == row).values(values))
+def settle(connection: Connection, row: int, state: InboundState) -> None:
+    """Say what became of an update that was not taken; its text is not kept."""
+    connection.execute(update(inbound).where(inbound.c.id == row).values(state=state, raw=null()))
 
 
 def forget_raw(connection: Connection, before: float) -> int:
