@@ -1,4 +1,5 @@
-# pyright: reportPrivateUsage=false  # a test may look inside
+# pyright: reportPrivateUsage=false
+# A test may look inside.
 import asyncio
 import time
 
