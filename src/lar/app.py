@@ -167,7 +167,8 @@ class App:
         """Let Telegram's first poll go before large imports, but do not wait for it for ever."""
         if self._polls:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._receiving.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._receiving.wait()
 
     async def _warm(self) -> None:
         """Import what models need while nobody waits for it."""

@@ -66,7 +66,8 @@ class _Server(uvicorn.Server):
         while not self.closing.is_set():
             await self.on_tick(0)  # the Date header
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.closing.wait(), 1.0)
+                async with asyncio.timeout(1.0):  # wait_for may swallow a cancellation on Python 3.11
+                    await self.closing.wait()
 
 
 async def serve(doors: Doors, settings: ServerSettings, listener: socket.socket) -> None:
