@@ -94,7 +94,7 @@ job = Table(
     Index("ix_job_state", "state", "run_at"),
     Index("ix_job_lane", "lane", "state"),
     Index("ix_job_ended", "ended_at"),
-    # Other tables and old workers remember ids: that of a job which retention took must not come back.
+    # Others remember ids (here, and where it says the same): that of a row which was deleted must not come back.
     sqlite_autoincrement=True,
 )
 
@@ -218,6 +218,8 @@ message = Table(
     Column("attachments", JSON, nullable=False),
     _time("created_at"),
     Index("ix_message_conversation", "conversation_id", "id"),
+    Index("ix_message_window", "conversation_id", "turn_id", "id"),
+    sqlite_autoincrement=True,
 )
 
 turn = Table(
@@ -239,6 +241,7 @@ turn = Table(
     Index("ix_turn_conversation", "conversation_id", "id"),
     Index("ix_turn_open", "conversation_id", "state"),
     Index("ix_turn_state", "state"),
+    sqlite_autoincrement=True,
 )
 
 prompt = Table(
@@ -269,6 +272,7 @@ delivery = Table(
     Index("ix_delivery_conversation", "conversation_id", "state", "id"),
     Index("ix_delivery_state", "state"),
     Index("ix_delivery_vendor", "conversation_id", "vendor_id"),
+    sqlite_autoincrement=True,
 )
 
 preview = Table(

@@ -190,9 +190,11 @@ def _conversations() -> None:
             ["principal_id"], ["principal.id"], name="fk_message_principal_id", ondelete="SET NULL"
         ),
         sa.PrimaryKeyConstraint("id", name="pk_message"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_message_conversation", "message", ["conversation_id", "id"], unique=False)
     op.create_index("ix_message_turn_id", "message", ["turn_id"], unique=False)
+    op.create_index("ix_message_window", "message", ["conversation_id", "turn_id", "id"], unique=False)
 
 
 def _turns() -> None:
@@ -216,6 +218,7 @@ def _turns() -> None:
         sa.ForeignKeyConstraint(["principal_id"], ["principal.id"], name="fk_turn_principal_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_turn"),
         sa.UniqueConstraint("job_id", name="uq_turn_job_id"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_turn_conversation", "turn", ["conversation_id", "id"], unique=False)
     op.create_index("ix_turn_open", "turn", ["conversation_id", "state"], unique=False)
@@ -248,6 +251,7 @@ def _leaving() -> None:
             ["conversation_id"], ["conversation.id"], name="fk_delivery_conversation_id", ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name="pk_delivery"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_delivery_conversation", "delivery", ["conversation_id", "state", "id"], unique=False)
     op.create_index("ix_delivery_state", "delivery", ["state"], unique=False)
