@@ -50,6 +50,7 @@ class Deliverer:
         self._again: dict[ConversationId, bool] = {}
         self._doubtful: set[ConversationId] = set()
         self._timers: dict[ConversationId, asyncio.TimerHandle] = {}
+        self._due: dict[ConversationId, float] = {}
         self._failures: dict[DeliveryId, int] = {}
         self._looking: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -125,9 +126,10 @@ class Deliverer:
         if again is not None:
             self._wake(conversation_id, at_once=again)
         elif later and not self._stopping:
-            delay = max(0.0, later - self._clock())
             loop = asyncio.get_running_loop()
-            self._timers[conversation_id] = loop.call_later(min(delay, RETRY_MOST), self._wake, conversation_id)
+            soonest = loop.time() + min(max(0.0, later - self._clock()), RETRY_MOST)
+            due = self._due.get(conversation_id, soonest)
+            self._timers[conversation_id] = loop.call_at(due, self._wake, conversation_id)
 
     def _cancel_timer(self, conversation_id: ConversationId) -> None:
         timer = self._timers.pop(conversation_id, None)
@@ -138,7 +140,7 @@ class Deliverer:
         if conversation_id in self._doubtful:
             await self._db.write(deliveries.recover_in, conversation_id)
             self._doubtful.discard(conversation_id)
-        now = math.inf if at_once else self._clock()
+        now = math.inf if at_once or self._is_due(conversation_id) else self._clock()
         part, later = await self._db.write(deliveries.take, conversation_id, self._channels.keys(), now)
         while part is not None:
             if self._stopping:
@@ -147,9 +149,14 @@ class Deliverer:
             part, later = await self._send(part)
         return later
 
+    def _is_due(self, conversation_id: ConversationId) -> bool:
+        """Whether a part that was put back has waited as long as was said, wherever the clock has jumped meanwhile."""
+        return self._due.get(conversation_id, math.inf) <= asyncio.get_running_loop().time()
+
     async def _send(self, delivery: Delivery) -> Next:
         """Send one part and record what became of it; what comes next."""
         channel = self._channels[delivery.address.channel, delivery.address.account]
+        self._due.pop(delivery.conversation_id, None)
         part = self._marked(delivery)
         try:
             try:
@@ -220,6 +227,7 @@ class Deliverer:
     async def _put_back(self, delivery: Delivery, delay: float, error: str, *, uncertain: bool) -> Next:
         log.info("part waits", delivery=delivery.id, after=delay, error=error, uncertain=uncertain)
         until = self._clock() + delay
+        self._due[delivery.conversation_id] = asyncio.get_running_loop().time() + delay
         await surely(self._db.write, deliveries.put_back, delivery.id, until, error, uncertain=uncertain)
         return None, until
 
