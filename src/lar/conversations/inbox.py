@@ -77,7 +77,7 @@ class Inbox:
             raise
         except Exception as error:  # recorded with the update, so that it can be looked into
             log.exception("update could not be taken", channel=update.channel, update_id=update.update_id)
-            await self._db.write(self._poison, update, f"{type(error).__name__}: {error}")
+            await self._db.write(self._poison, update, f"{type(error).__name__}: {str(error)!a}")
 
     def _poison(self, connection: Connection, update: Inbound, problem: str) -> None:
         """Record an update that cannot be taken; what it says only if it is from somebody who is let in."""

@@ -18,6 +18,7 @@ _FIND = (
     .with_for_update()
 )
 
+_GET = select(conversation).where(conversation.c.id == bindparam("conversation_id"))
 _ADD = InsertNew(conversation, "id")
 
 
@@ -41,7 +42,7 @@ def get(connection: Connection, conversation_id: ConversationId) -> Conversation
         sqlalchemy.exc.NoResultFound: there is none.
 
     """
-    return _conversation(connection.execute(select(conversation).where(conversation.c.id == conversation_id)).one())
+    return _conversation(connection.execute(_GET, {"conversation_id": conversation_id}).one())
 
 
 def lock(connection: Connection, conversation_id: ConversationId) -> None:

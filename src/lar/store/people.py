@@ -21,6 +21,7 @@ _FIND = (
     )
 )
 
+_GET = select(principal).where(principal.c.id == bindparam("principal_id"))
 _LOG_IN = Upsert(login)
 
 
@@ -73,7 +74,7 @@ def get(connection: Connection, principal_id: PrincipalId) -> Principal:
         sqlalchemy.exc.NoResultFound: there is none.
 
     """
-    return _principal(connection.execute(select(principal).where(principal.c.id == principal_id)).one())
+    return _principal(connection.execute(_GET, {"principal_id": principal_id}).one())
 
 
 def add(  # the identity's key has three parts
