@@ -42,6 +42,7 @@ async def test_stop_during_a_model_call(door: Stage, chat: int, command: str) ->
     assert "queued" in queue
     assert "Stopped: 2 turn(s)" in await stop(door, chat, command)
     assert "n00000000ac" in await ask(door, chat, "next n00000000ac")
+    await door.settled()
     assert "Nothing is running" in await stop(door, chat)
     said = "\n".join(door.texts(chat))
     assert "echo: [[sleep:60]]" not in said
