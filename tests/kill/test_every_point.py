@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -18,9 +18,22 @@ CHAT = 1001
 AT_ONCE = 3
 QUIET = 1.5
 """Seconds without a commit after which the start is over."""
+SIGNS_OF_LIFE = frozenset({"_renew"})
 SILENT = 10.0
 """Seconds without a commit after which the turn is over; the first model call imports its library."""
 MARK = "\n\n\u21bb"
+
+
+async def next_report(following: Callable[[], Awaitable[str]], seconds: float) -> str | None:
+    """The next commit, None where there is none for so long. A worker's sign of life is no commit of the turn's."""
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                report = await following()
+                if not SIGNS_OF_LIFE.issuperset(report.partition(" ")[2].split(",")):
+                    return report
+    except TimeoutError:
+        return None
 
 
 async def unkilled(folder: Path, database: str) -> tuple[list[Point], list[str]]:
@@ -29,15 +42,13 @@ async def unkilled(folder: Path, database: str) -> tuple[list[Point], list[str]]
         points, asked = Points(), False
         async with here.probed() as following:
             while True:
-                try:
-                    report = await asyncio.wait_for(following(), SILENT if asked else QUIET)
-                except TimeoutError:
-                    if asked:
-                        break
+                report = await next_report(following, SILENT if asked else QUIET)
+                if report is None and asked:
+                    break
+                if report is None:
                     asked = _ask(here)
-                else:
-                    if asked:
-                        points.note(report)
+                elif asked:
+                    points.note(report)
         return points.seen, here.texts(CHAT)
 
 
@@ -66,16 +77,14 @@ async def _run_until(here: Stage, at: Point) -> bool:
     points, asked = Points(), False
     async with here.probed() as following:
         while True:
-            try:
-                report = await asyncio.wait_for(following(), SILENT if asked else QUIET)
-            except TimeoutError:
-                if asked:
-                    return False
+            report = await next_report(following, SILENT if asked else QUIET)
+            if report is None and asked:
+                return False
+            if report is None:
                 asked = _ask(here)
-            else:
-                if asked and at in points.note(report):
-                    await here.process.kill()
-                    return True
+            elif asked and at in points.note(report):
+                await here.process.kill()
+                return True
 
 
 def _judge(here: Stage, expected: list[str], charged: int) -> list[str]:
