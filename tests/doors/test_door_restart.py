@@ -7,6 +7,8 @@ import pytest
 
 from lar.testing.stage import FIRST_USER, Stage, stage, until
 
+pytestmark = pytest.mark.doors
+
 CHAT, OTHER = FIRST_USER, FIRST_USER + 1
 RUNNING, MEANWHILE, AFTER = "n00000000aa", "n00000000ab", "n00000000ac"
 
@@ -37,7 +39,6 @@ async def test_restart(tmp_path: Path) -> None:
         assert "\u21bb" not in "".join([*here.texts(CHAT), *here.texts(OTHER)])
 
 
-@pytest.mark.doors
 async def test_drain_on_start(tmp_path: Path) -> None:
     """Who wants so starts afresh: what arrived while nothing ran is dropped, what was accepted before is not."""
     async with stage(tmp_path, env={"LAR__CHANNELS__TELEGRAM__DRAIN_ON_START": "true"}) as here:

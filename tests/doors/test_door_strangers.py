@@ -86,6 +86,7 @@ async def test_pairing_by_button(tmp_path: Path) -> None:
             here.telegram.press(ADMIN, text="Let in")
 
 
+@pytest.mark.doors
 async def test_pairing_refused_by_button(tmp_path: Path) -> None:
     """An admin who refuses keeps the stranger out."""
     async with guarded(tmp_path, "pairing") as here:

@@ -99,6 +99,7 @@ async def test_replay(door: Stage, chat: int, tmp_path: Path) -> None:
     assert door.models.last_number == asked, "a replay asks no model"
 
 
+@pytest.mark.doors
 async def test_an_altered_record_differs(door: Stage, chat: int, tmp_path: Path) -> None:
     """A record that today's code would not have made says where it differs."""
     number = await last_turn(door, chat)
@@ -112,6 +113,7 @@ async def test_an_altered_record_differs(door: Stage, chat: int, tmp_path: Path)
     assert "6*8" in other.output
 
 
+@pytest.mark.doors
 @pytest.mark.asyncio(loop_scope="function")
 async def test_nothing_runs(tmp_path: Path) -> None:
     """Where no gateway runs, commands that read still work, and the status says what to do."""
