@@ -31,8 +31,8 @@ Emit = Callable[[RuntimeEvent], None]
 
 log = structlog.get_logger(__name__)
 
-_unpriced: set[str | None] = set()
-"""Models without a known price: finding that out takes a walk through the whole price list."""
+_unpriced: set[tuple[str | None, ...]] = set()
+"""Models (provider, address, name) without a known price: finding that out takes a walk through the price list."""
 
 _LONGEST_WAIT = 30.0
 """A provider that wants us to wait longer (seconds) is not waited for: the person is told when to come back."""
@@ -132,9 +132,10 @@ class _Shown:
 
 def _usage(response: ModelResponse) -> Usage:
     usd = None
-    if response.model_name not in _unpriced:
+    who = (response.provider_name, response.provider_url, response.model_name)
+    if who not in _unpriced:
         try:
             usd = float(response.cost().total_price)
         except (LookupError, ValueError, AssertionError):
-            _unpriced.add(response.model_name)
+            _unpriced.add(who)
     return Usage(1, 0, response.usage.input_tokens, response.usage.output_tokens, usd)
