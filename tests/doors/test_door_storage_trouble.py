@@ -56,6 +56,7 @@ async def survives(here: Stage, spoil: Callable[[], object], mend: Callable[[], 
     assert here.models.last_number == asked + 2
     assert "and now" in (await here.telegram.ask("and now", CHAT))["text"]
     assert (await health(here))["status"] == "ok"
+    assert "Traceback" not in here.process.output()
     assert here.process.alive
 
 

@@ -15,6 +15,7 @@ from lar.channels.telegram.pacing import Sleep
 from lar.channels.telegram.parse import UPDATE_KINDS, Self, parse
 from lar.channels.telegram.problems import TOKEN_REFUSED
 from lar.channels.telegram.settings import TelegramSettings
+from lar.errors import StoreError
 
 _log = structlog.get_logger(__name__)
 
@@ -117,7 +118,8 @@ class Receiving:
         try:
             await accept([parse(update, me) for update in updates])
         except Exception as error:  # noqa: BLE001  # the loop outlives whatever the inbox meets; it is recorded
-            _log.exception("telegram.not_accepted", updates=len(updates))
+            if not isinstance(error, StoreError):  # a full disk needs no traceback at every try
+                _log.exception("telegram.not_accepted", updates=len(updates))
             self._health.problem(f"What arrived cannot be stored and is kept at Telegram until it can: {error}")
             return False
         self._health.fine()
