@@ -28,7 +28,7 @@ test-kill-load: venv ## random SIGKILLs while twenty people talk (KILLS=100)
 test-postgres: venv ## the suites that need a PostgreSQL server
 	$(PYTEST) -m "postgres and not kill" $(ARGS)
 
-check: venv ## format, lint, types, import order, house rules
+check: venv-bench ## format, lint, types, import order, house rules
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/lint-imports --config .importlinter
