@@ -170,7 +170,7 @@ class ChannelContract:
     async def test_edits(self, harness: Harness) -> None:
         """A channel that can edit replaces a message; an edit that changes nothing is done already."""
         if not harness.channel.manifest.capabilities.edit:
-            pytest.skip("this channel cannot edit")
+            return  # it promises nothing
         question = Part("Shall I?", buttons=((Button("Yes", "y:1"), Button("No", "n:1")),))
         receipt = await harness.channel.send(harness.address, question)
         for _ in range(2):
@@ -189,7 +189,7 @@ class ChannelContract:
     async def test_fetches(self, harness: Harness, inbox: Inboxful, tmp_path: Path) -> None:
         """A file that came with a message can be had, and one over the limit says so."""
         if not harness.channel.manifest.capabilities.max_download:
-            pytest.skip("this channel carries no files")
+            return  # it promises nothing
         async with running(harness.channel, inbox.accept):
             await harness.attach(b"the content", "notes.txt")
             await inbox.until(lambda: bool(inbox.inbounds))

@@ -1,8 +1,10 @@
 """Markdown becomes Telegram messages: nothing lost, nothing refused, nothing shown as raw markup."""
 
+import itertools
 import re
-import time
+import sys
 from collections.abc import Sequence
+from types import FrameType
 
 import pytest
 from hypothesis import given
@@ -286,12 +288,20 @@ def test_past_the_threshold_a_file() -> None:
     ],
 )
 def test_linear_time(unit: str) -> None:
-    """Text four times as long takes about four times as long, whatever it is made of."""
+    """Text four times as long takes about four times as many steps, whatever it is made of."""
 
-    def seconds(size: int) -> float:
+    def steps(size: int) -> int:
         text = (unit * size)[:size]
-        began = time.process_time()
-        render(text, NO_FILE)
-        return time.process_time() - began
+        events = itertools.count()
 
-    assert seconds(40_000) < 10 * max(seconds(10_000), 0.02)
+        def note(_frame: FrameType, _event: str, _what: object) -> None:
+            next(events)
+
+        sys.setprofile(note)
+        try:
+            render(text, NO_FILE)
+        finally:
+            sys.setprofile(None)
+        return next(events)
+
+    assert steps(20_000) < 6 * max(steps(5_000), 20_000)
