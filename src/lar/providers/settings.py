@@ -17,7 +17,7 @@ class ProviderSettings(BaseModel):
     base_url: str = Field(default="", description="Address of the API, with its version; by default the vendor's own.")
     api_key: SecretStr | None = Field(default=None, description="The key. `${NAME}` reads it from the environment.")
     api_keys: tuple[SecretStr, ...] = Field(
-        default=(), description="Further keys, which take over when one is exhausted."
+        default=(), description="Several keys, in order of preference: the first is used where `api_key` is not set."
     )
     timeout_seconds: float = Field(default=120.0, gt=0, description="How long a model may stay silent, in seconds.")
 
