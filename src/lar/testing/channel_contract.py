@@ -12,8 +12,8 @@ import pytest
 from lar.channels.contract import Accept, Activity, Channel, MenuEntry
 from lar.domain.conversation import Address
 from lar.domain.delivery import Button, Part
-from lar.domain.inbound import Attachment, Inbound, Text
-from lar.errors import ChatGone, CommitFailed, FileTooLarge, SendLater, SendUncertain
+from lar.domain.inbound import Attachment, AttachmentKind, Inbound, Text
+from lar.errors import ChannelError, ChatGone, CommitFailed, FileTooLarge, SendLater, SendUncertain
 
 PATIENCE = 10.0
 """Seconds anything may take before a test gives up."""
@@ -170,7 +170,8 @@ class ChannelContract:
     async def test_edits(self, harness: Harness) -> None:
         """A channel that can edit replaces a message; an edit that changes nothing is done already."""
         if not harness.channel.manifest.capabilities.edit:
-            return  # it promises nothing
+            assert not harness.channel.manifest.capabilities.buttons, "a pressed message is edited to its outcome"
+            return
         question = Part("Shall I?", buttons=((Button("Yes", "y:1"), Button("No", "n:1")),))
         receipt = await harness.channel.send(harness.address, question)
         for _ in range(2):
@@ -189,7 +190,9 @@ class ChannelContract:
     async def test_fetches(self, harness: Harness, inbox: Inboxful, tmp_path: Path) -> None:
         """A file that came with a message can be had, and one over the limit says so."""
         if not harness.channel.manifest.capabilities.max_download:
-            return  # it promises nothing
+            with pytest.raises(ChannelError):
+                await harness.channel.fetch(Attachment(AttachmentKind.DOCUMENT, "1", "notes.txt"), tmp_path / "notes")
+            return
         async with running(harness.channel, inbox.accept):
             await harness.attach(b"the content", "notes.txt")
             await inbox.until(lambda: bool(inbox.inbounds))
