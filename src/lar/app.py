@@ -292,7 +292,7 @@ class App:
             runtime: Runtime = OfflineRuntime()
         else:
             parameters = Parameters(settings.temperature, settings.max_output_tokens, settings.reasoning_effort)
-            runtime = loop = LoopRuntime(self._models, LoopSettings(settings.model, parameters))
+            runtime = loop = LoopRuntime(self._models, LoopSettings(settings.model, parameters, files=self._files))
             self._loops.append(loop)
         return Agent(
             name,

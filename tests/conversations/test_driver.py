@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from lar.conversations import driver
 from lar.conversations.settings import ConversationSettings
+from lar.domain.artifact import Artifact, Outgoing
 from lar.domain.inbound import Attachment, AttachmentKind, Text
 from lar.domain.message import Author, Exchange
 from lar.domain.turn import Limits, TurnState, Usage
@@ -22,11 +24,11 @@ from lar.runtimes.contract import (
     ToolStarted,
     TurnRequest,
 )
-from lar.store.schema import delivery, job, message, turn
+from lar.store.schema import conversation, delivery, job, message, turn
 from lar.testing.channel import DOCUMENT_FROM
 from lar.testing.household import Household, Plan, living
 from lar.testing.turns import Effects
-from lar.tools.contract import ToolCall
+from lar.tools.contract import ToolCall, ToolStatus
 from lar.tools.execute import Registry
 
 WHOLE = Finished("done")
@@ -404,3 +406,20 @@ async def test_a_transcript_is_trimmed_where_that_is_set(plan: Plan) -> None:
             await house.quiet()
         kept = await house.db.read(lambda c: c.execute(message.select().order_by(message.c.id)).all())
         assert [row.text for row in kept] == ["two", "echo: two", "three", "echo: three"]
+
+
+async def test_what_a_tool_sends_leaves_before_the_reply(house: Household) -> None:
+    """R-TO-7: text and files a tool sends are delivered once, with the reply, here or in the chat it names."""
+    other = house.channel.chat(user="2")
+    await house.ask("hello", chat=other)
+    file = house.plan.folder / "files" / "artifacts" / "a.txt"
+    file.parent.mkdir(parents=True)
+    file.write_text("content")
+    artifact = Artifact("artifacts/a.txt", "a.txt", "text/plain", 7)
+    there = await house.db.read(lambda c: c.execute(select(conversation.c.id)).scalars().all())
+    sent = (Outgoing("here", artifact), Outgoing("there", conversation=there[0]))
+    house.runtime.then(ToolEnded("send", "1.1", ToolStatus.OK, sent), Finished("done"))
+    await house.say("go")
+    await house.quiet()
+    assert house.channel.texts("1") == ["here", "done"]
+    assert house.channel.texts(other.chat)[-1] == "there"

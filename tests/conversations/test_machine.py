@@ -26,6 +26,7 @@ from lar.conversations.machine import (
     advance,
     begin,
 )
+from lar.domain.artifact import Outgoing
 from lar.domain.turn import Limits, TurnState, Usage
 from lar.errors import LimitReached, ThinkingError, ThinkingKind
 from lar.runtimes.contract import Finished, ModelCalled, TextDelta, TextReset, ToolEnded, ToolStarted
@@ -66,6 +67,15 @@ def test_an_empty_answer_is_explained() -> None:
 def test_silence_is_respected() -> None:
     """R-CV-4: an assistant that decided not to reply sends nothing."""
     assert ending(FRAME, Finished("ignored", silent=True)) == Finish(TurnState.DONE, "")
+
+
+def test_what_tools_send_goes_with_the_reply() -> None:
+    """R-TO-7: what successful calls send leaves when the turn ends, however that is; not that of a refused one."""
+    sent, not_sent = Outgoing("one"), Outgoing("two")
+    done = ToolEnded("send", "1.1", ToolStatus.OK, (sent,))
+    refused = ToolEnded("send", "1.2", ToolStatus.DENIED, (not_sent,))
+    assert ending(FRAME, done, refused, Finished("Sent.")).outgoing == (sent,)
+    assert ending(FRAME, done, Crashed()).outgoing == (sent,)
 
 
 def test_nothing_happens_after_the_end() -> None:

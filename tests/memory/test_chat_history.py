@@ -106,13 +106,13 @@ async def test_shows_text_with_numbers_to_go_on_from(sqlite_db: Database) -> Non
     """The model can page back by the number of the oldest message it was shown."""
     here = await talk(sqlite_db, "1", 6)
     tool = history_tool(sqlite_db, page_size=3)
-    shown = await tool.call(caller(here, Role.USER, Place.PRIVATE), tool.parse({}))
+    shown = (await tool.call(caller(here, Role.USER, Place.PRIVATE), tool.parse({}))).text
     number = int(shown.splitlines()[1].split()[0].removeprefix("#"))
-    older = await tool.call(caller(here, Role.USER, Place.PRIVATE), tool.parse({"before": number}))
+    older = (await tool.call(caller(here, Role.USER, Place.PRIVATE), tool.parse({"before": number}))).text
     assert "line 3" in older
     assert "line 4" not in older
     assert "user: line 2" in older
-    first = await tool.call(caller(here, Role.USER, Place.PRIVATE), tool.parse({"before": 1}))
+    first = (await tool.call(caller(here, Role.USER, Place.PRIVATE), tool.parse({"before": 1}))).text
     assert first == "There are no earlier messages."
 
 
@@ -130,7 +130,7 @@ async def test_who_may_trim(sqlite_db: Database, role: Role, place: Place, may: 
     tool = history_tool(sqlite_db)
     trim = tool.call(caller(here, role, place), tool.parse({"action": "trim", "keep": 2}))
     if may:
-        assert await trim == "Deleted 4 messages."
+        assert (await trim).text == "Deleted 4 messages."
     else:
         with pytest.raises(ToolError, match="admin"):
             await trim
@@ -143,5 +143,5 @@ async def test_long_messages_are_cut(sqlite_db: Database) -> None:
     said = Message(MessageId(0), place.id, Author.USER, "x" * 50_000, NOW, turn_id=TurnId(1))
     await sqlite_db.write(messages.add, said)
     tool = history_tool(sqlite_db)
-    shown = await tool.call(ToolContext(ANN, place.id, THIS_TURN), tool.parse({}))
+    shown = (await tool.call(ToolContext(ANN, place.id, THIS_TURN), tool.parse({}))).text
     assert len(shown) < 3000

@@ -159,7 +159,7 @@ class TestNoteTools(ToolContract):
 async def run(tools: dict[str, Tool], who: Principal, name: str, **arguments: object) -> str:
     """The text one tool gives."""
     tool = tools[name]
-    return await tool.call(ToolContext(who, ConversationId(1), TurnId(1)), tool.parse(arguments))
+    return (await tool.call(ToolContext(who, ConversationId(1), TurnId(1)), tool.parse(arguments))).text
 
 
 async def test_a_life_of_notes(tools: dict[str, Tool], ann: Principal) -> None:

@@ -1,14 +1,18 @@
 """The model loop: resumed anywhere, limited, steered, cancelled; in both dialects of OpenAI."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from lar.domain.artifact import Artifact
 from lar.domain.message import Author, Exchange
+from lar.domain.risk import Risk
 from lar.domain.turn import Limits
 from lar.errors import LimitReached, ThinkingError
 from lar.providers.models import Models
@@ -19,11 +23,14 @@ from lar.runtimes.loop.runtime import LoopRuntime
 from lar.runtimes.loop.settings import LoopSettings
 from lar.testing.journal import Killed, MemoryJournal
 from lar.testing.models import ModelSim
+from lar.testing.models.samples import png_bytes
 from lar.testing.runtime_contract import RuntimeContract
 from lar.testing.turns import Ask, Effects, answer_of, think
-from lar.tools.contract import ToolStatus
+from lar.tools.contract import ToolContext, ToolResult, ToolStatus
+from lar.tools.define import tool
 from lar.tools.silence import stay_silent
 
+PNG = png_bytes()
 BUSY = 'do it [[tool:look {"at": "a"}]] [[tool:act {"on": "b"}]]'
 
 
@@ -302,3 +309,26 @@ async def test_warming_up_asks_nothing(runtime: LoopRuntime, sim: ModelSim) -> N
     """Warming up imports; it makes no request."""
     await runtime.warm()
     assert asked(sim) == 0
+
+
+async def test_a_model_looks_at_what_a_tool_shows(sim: ModelSim, models: Models, tmp_path: Path) -> None:
+    """R-TO-6: an image a tool shows reaches the model; one that is too large, no image, or gone is left out."""
+    (tmp_path / "still.png").write_bytes(PNG)
+    (tmp_path / "notes.txt").write_text("no image")
+    shown = (
+        Artifact("still.png", "still.png", "image/png", len(PNG)),
+        Artifact("notes.txt", "notes.txt", "text/plain", 8),
+        Artifact("gone.png", "gone.png", "image/png", 9),
+        Artifact("still.png", "large.png", "image/png", 6_000_000),
+    )
+
+    @tool(risk=Risk.READ, repeatable=True)
+    async def still(_context: ToolContext) -> ToolResult:
+        """Take a still."""
+        return ToolResult("a still", shown=shown)
+
+    runtime = LoopRuntime(models, LoopSettings("openai:gpt-5-mini", files=tmp_path))
+    await think(runtime, Ask("look [[tool:still {}]]", tools=(still,)))
+    last = json.dumps(sim.log[-1])
+    assert last.count(base64.b64encode(PNG).decode()) == 1
+    assert "a still" in last

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ async def test_an_upgrade_backs_the_file_up_first(tmp_path: Path, monkeypatch: p
     assert await new.read(lambda c: c.execute(select(principal.c.name)).scalar()) == "Ada"
     await new.close()
 
-    backup = tmp_path / "lar.db.before-0002"
+    backup = tmp_path / "lar.db.before-9999"
     with create_engine(f"sqlite:///{backup}").connect() as connection:
         assert connection.execute(select(principal.c.name)).scalar() == "Ada"
         assert "shelf" not in inspect(connection).get_table_names()
@@ -172,16 +173,14 @@ async def test_a_reader_asks_for_the_upgrade(tmp_path: Path, monkeypatch: pytest
 
 
 def _pretend_a_newer_revision(monkeypatch: pytest.MonkeyPatch, folder: Path, then: str = "pass") -> None:
-    """Let the code know a revision 0002 that adds a table."""
+    """Let the code know a revision 9999 that adds a table."""
     place = folder / "migrations"
-    (place / "versions").mkdir(parents=True)
-    for name in ("env.py", "versions/0001_first.py"):
-        (place / name).write_text((upgrade.MIGRATIONS / name).read_text())
-    (place / "versions" / "0002_shelf.py").write_text(
-        "import sqlalchemy as sa\nfrom alembic import op\nrevision = '0002'\ndown_revision = '0001'\n"
+    shutil.copytree(upgrade.MIGRATIONS, place, ignore=shutil.ignore_patterns("__pycache__"))
+    (place / "versions" / "9999_shelf.py").write_text(
+        f"import sqlalchemy as sa\nfrom alembic import op\nrevision = '9999'\ndown_revision = {upgrade.HEAD!r}\n"
         "def upgrade():\n    op.create_table('shelf', sa.Column('id', sa.Integer, primary_key=True))\n"
         f"    {then}\n"
     )
     monkeypatch.setattr(upgrade, "MIGRATIONS", place)
-    monkeypatch.setattr(upgrade, "HEAD", "0002")
-    monkeypatch.setattr(upgrade, "REVISIONS", ("0001", "0002"))
+    monkeypatch.setattr(upgrade, "HEAD", "9999")
+    monkeypatch.setattr(upgrade, "REVISIONS", (*upgrade.REVISIONS, "9999"))

@@ -18,7 +18,7 @@ MARCH_29 = 1_774_746_000.0
 
 async def read(tool: Tool, **arguments: object) -> str:
     """What the clock says."""
-    return await tool.call(ToolContext(ANN, ConversationId(1), TurnId(1)), tool.parse(arguments))
+    return (await tool.call(ToolContext(ANN, ConversationId(1), TurnId(1)), tool.parse(arguments))).text
 
 
 class TestClock(ToolContract):

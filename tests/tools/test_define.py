@@ -55,8 +55,8 @@ def test_the_model_reads_the_docstring() -> None:
 async def test_it_is_called_by_name_with_its_defaults() -> None:
     """What the model leaves out is what the function says."""
     caller = ToolContext(ANN, ConversationId(1), TurnId(1))
-    assert await knock.call(caller, knock.parse({"door": "4"})) == "Ann knocks 2 times at 4, soft"
-    assert await knock.call(caller, knock.parse({"door": "4", "times": "3"})) == "Ann knocks 3 times at 4, soft"
+    assert (await knock.call(caller, knock.parse({"door": "4"}))).text == "Ann knocks 2 times at 4, soft"
+    assert (await knock.call(caller, knock.parse({"door": "4", "times": "3"}))).text == "Ann knocks 3 times at 4, soft"
 
 
 @pytest.mark.parametrize("arguments", [{}, {"door": "4", "times": 10}, {"door": "4", "how": "wild"}, {"door": None}])

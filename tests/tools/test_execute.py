@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from lar.domain.artifact import Artifact, Outgoing
 from lar.domain.conversation import Place
 from lar.domain.ids import ConversationId, PrincipalId, TurnId
 from lar.domain.principal import Principal, Role
@@ -13,7 +14,7 @@ from lar.errors import ConfigError, Fenced, ToolError
 from lar.policy.gate import Gate
 from lar.testing.journal import Killed, MemoryJournal
 from lar.testing.turns import ANN, Effects
-from lar.tools.contract import Tool, ToolCall, ToolContext, ToolStatus
+from lar.tools.contract import Tool, ToolCall, ToolContext, ToolResult, ToolStatus
 from lar.tools.define import tool
 from lar.tools.execute import Registry, TurnTools
 
@@ -198,3 +199,24 @@ def test_two_tools_of_one_name_are_refused() -> None:
     """Which of them would run must not be a matter of order."""
     with pytest.raises(ConfigError, match="two tools are called 'detonate'"):
         Registry([detonate, detonate])
+
+
+async def test_files_and_their_source_are_in_the_journal() -> None:
+    """What a tool shows and sends, and where it came from, is the same when the turn is resumed."""
+    picture = Artifact("artifacts/1/plot.png", "plot.png", "image/png", 3)
+    calls: list[str] = []
+
+    @tool(risk=Risk.READ, repeatable=True)
+    async def draw(context: ToolContext) -> ToolResult:
+        """Draw."""
+        calls.append(context.call)
+        sent = (Outgoing("look", picture), Outgoing("done", conversation=7))
+        return ToolResult("drawn", shown=(picture,), outgoing=sent, source="web: example.org")
+
+    journal = MemoryJournal()
+    first = await box(journal, draw).execute(ToolCall("1.1", "draw", {}))
+    assert (first.shown, first.outgoing[1]) == ((picture,), Outgoing("done", conversation=7))
+    assert (journal.entries["tool:1.1"].output or {})["source"] == "web: example.org"
+    json.dumps(journal.entries["tool:1.1"].output)
+    assert await box(journal, draw).execute(ToolCall("1.1", "draw", {})) == first
+    assert calls == ["1.1"]

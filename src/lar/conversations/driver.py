@@ -19,9 +19,10 @@ from lar.conversations.settings import ConversationSettings
 from lar.conversations.steering import Joined
 from lar.conversations.strings import say
 from lar.conversations.work import Work, load, pin
+from lar.domain.artifact import Outgoing
 from lar.domain.conversation import Conversation
 from lar.domain.delivery import OutgoingFile, Part
-from lar.domain.ids import MessageId
+from lar.domain.ids import ConversationId, MessageId
 from lar.domain.job import Job
 from lar.domain.message import Author, Message
 from lar.domain.principal import Principal
@@ -218,6 +219,9 @@ class TurnHandler:
                 MessageId(0), work.conversation.id, Author.ASSISTANT, finish.reply, now, turn_id=work.turn.id
             )
             messages.add(connection, reply)
+        for outgoing in finish.outgoing:
+            to = ConversationId(outgoing.conversation or work.conversation.id)
+            deliveries.add(connection, to, [as_part(outgoing)], now, work.turn.id)
         deliveries.add(connection, work.conversation.id, parts, now, work.turn.id)
         if self._around.prompting.keep is not None:
             history.trim(connection, work.conversation.id, self._around.prompting.keep, work.turn.id)
@@ -240,6 +244,12 @@ async def _pump(agent: Agent, request: TurnRequest, events: "asyncio.Queue[Event
     except Exception:
         log.exception("runtime failed", turn=request.turn_id, agent=agent.name)
         events.put_nowait(Crashed())
+
+
+def as_part(outgoing: Outgoing) -> Part:
+    """What a tool sends, as a channel carries it."""
+    artifact = outgoing.artifact
+    return Part(outgoing.text, file=OutgoingFile(artifact.path, artifact.name, artifact.mime) if artifact else None)
 
 
 def spoken(work: Work, message: Message) -> str:

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from lar.conversations.strings import duration, say
+from lar.domain.artifact import Outgoing
 from lar.domain.turn import Limits, TurnState, Usage
 from lar.errors import LimitReached, ThinkingError
 from lar.runtimes.contract import (
@@ -72,11 +73,12 @@ class SendNotice:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The turn is over: stop the runtime, store this reply. An empty reply is not sent."""
+    """The turn is over: stop the runtime, store this reply. An empty reply is not sent; `outgoing` goes before it."""
 
     state: TurnState
     reply: str
     error: str = ""
+    outgoing: tuple[Outgoing, ...] = ()
 
 
 Command = ShowTyping | ShowPreview | SendNotice | Finish
@@ -104,6 +106,7 @@ class State:
     tool: str = ""
     tools_done: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    outgoing: tuple[Outgoing, ...] = ()
     typing_at: float = 0.0
     preview_at: float = 0.0
     previewed: int = 0
@@ -170,7 +173,8 @@ def _tool_ended(state: State, event: ToolEnded) -> State:
     if event.status is ToolStatus.UNKNOWN:
         return replace(state, usage=usage, tool="", unknown=(*state.unknown, event.name))
     if event.status is ToolStatus.OK:
-        return replace(state, usage=usage, tool="", tools_done=(*state.tools_done, event.name))
+        outgoing = (*state.outgoing, *event.outgoing)
+        return replace(state, usage=usage, tool="", tools_done=(*state.tools_done, event.name), outgoing=outgoing)
     return replace(state, usage=usage, tool="")
 
 
@@ -207,7 +211,7 @@ def _explain(state: State, reason: str, error: str) -> tuple[State, list[Command
 def _end(state: State, end: TurnState, reply: str, error: str) -> tuple[State, list[Command]]:
     warnings = [say(state.frame.language, "unknown_outcome", tool=name) for name in state.unknown]
     whole = "\n\n".join(part for part in (reply, *warnings) if part)
-    return replace(state, finished=True), [Finish(end, whole, error)]
+    return replace(state, finished=True), [Finish(end, whole, error, state.outgoing)]
 
 
 def _tick(state: State, now: float) -> tuple[State, list[Command]]:

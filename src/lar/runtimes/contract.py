@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from lar.domain.artifact import Outgoing
 from lar.domain.ids import TurnId
 from lar.domain.message import Exchange
 from lar.domain.turn import Limits, Usage
@@ -71,11 +72,12 @@ class ToolStarted:
 
 @dataclass(frozen=True, slots=True)
 class ToolEnded:
-    """A tool call ended."""
+    """A tool call ended. `outgoing` is what it sends with the reply."""
 
     name: str
     key: str
     status: ToolStatus
+    outgoing: tuple[Outgoing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,6 +201,8 @@ conversation = Table(
     Column("thread_number", Integer, nullable=False, server_default="1"),
     _flag("gone"),
     _time("created_at"),
+    # ro, rw or full; empty: as configured.
+    _text("mode"),
     UniqueConstraint("channel", "account", "chat", "thread"),
 )
 
@@ -238,6 +240,8 @@ turn = Table(
     _time("created_at"),
     _time("started_at", nullable=True),
     _time("ended_at", nullable=True),
+    # Where content from outside came from that this turn saw: a list of sources. What it said carries them on.
+    Column("taint", JSON),
     Index("ix_turn_conversation", "conversation_id", "id"),
     Index("ix_turn_open", "conversation_id", "state"),
     Index("ix_turn_state", "state"),
@@ -304,4 +308,81 @@ note = Table(
     _time("created_at"),
     _time("updated_at"),
     UniqueConstraint("principal_id", "title"),
+)
+
+# ---- the gate: what a person was asked, what they allowed, and what a turn made
+
+question = Table(
+    "question",
+    metadata,
+    _id(),
+    # approval or choice
+    _text("kind"),
+    _text("state"),
+    # The turn that waits, its job, and the tool call that asks.
+    Column("turn_id", Id, nullable=False, index=True),
+    Column("job_id", Id, nullable=False),
+    _text("call"),
+    Column("conversation_id", Id, ForeignKey("conversation.id", ondelete="CASCADE"), nullable=False, index=True),
+    # Whose turn it is; and whether only an admin may answer.
+    Column("principal_id", Id, ForeignKey("principal.id", ondelete="CASCADE"), nullable=False),
+    _flag("admins_only"),
+    # What would be done (tool, arguments, target, summary, rule, taint), or what may be chosen.
+    Column("about", JSON, nullable=False),
+    _text("answer"),
+    _text("reason"),
+    Column("decided_by", Id),
+    _time("created_at"),
+    _time("expires_at"),
+    _time("decided_at", nullable=True),
+    UniqueConstraint("turn_id", "call"),
+    Index("ix_question_state", "state", "expires_at"),
+    sqlite_autoincrement=True,
+)
+
+question_delivery = Table(
+    "question_delivery",
+    metadata,
+    # The deliveries that showed it, so that they can be edited to its outcome.
+    Column("question_id", Id, ForeignKey("question.id", ondelete="CASCADE"), primary_key=True),
+    Column("delivery_id", Id, primary_key=True),
+)
+
+permission = Table(
+    "permission",
+    metadata,
+    _id(),
+    Column("principal_id", Id, ForeignKey("principal.id", ondelete="CASCADE"), nullable=False),
+    # NULL: everywhere.
+    Column("conversation_id", Id, ForeignKey("conversation.id", ondelete="CASCADE")),
+    _text("tool"),
+    _text("target"),
+    Column("granted_by", Id),
+    _time("created_at"),
+    Index("ix_permission_principal", "principal_id", "tool"),
+)
+
+artifact = Table(
+    "artifact",
+    metadata,
+    _id(),
+    Column("principal_id", Id, ForeignKey("principal.id", ondelete="CASCADE"), nullable=False),
+    Column("conversation_id", Id, nullable=False),
+    Column("turn_id", Id, nullable=False),
+    _text("path"),
+    _text("name"),
+    _text("mime"),
+    Column("size", BigInteger, nullable=False, server_default="0"),
+    _time("created_at"),
+    UniqueConstraint("path"),
+    Index("ix_artifact_principal", "principal_id", "id"),
+)
+
+# ---- what holds for all of this Lar: the emergency stop, the notification chat, the tools a server described
+
+setting = Table(
+    "setting",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", JSON, nullable=False),
 )

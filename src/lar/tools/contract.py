@@ -5,21 +5,52 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from lar.domain.artifact import Artifact, Outgoing
 from lar.domain.conversation import Place
 from lar.domain.ids import ConversationId, TurnId
 from lar.domain.principal import Principal
-from lar.domain.risk import Risk
+from lar.domain.risk import WORST, Deed, Risk
 from lar.domain.values import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
 class ToolContext:
-    """Who calls a tool, and where."""
+    """Who calls a tool, and where.
+
+    `call` is the key of the call, unique in the turn and the same when the turn is resumed.
+    """
 
     principal: Principal
     conversation_id: ConversationId
     turn_id: TurnId
     place: Place = Place.PRIVATE
+    call: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What one call would do. `summary` says it in plain words, with the exact command or target.
+
+    `target` is what a standing permission covers: a host, a recipient, a program; empty where there is none.
+    """
+
+    deed: Deed
+    summary: str
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool gives. `text` is for the model; most tools give nothing else.
+
+    `shown` are files the model looks at, if it can. `outgoing` leaves with the reply. `source` says where the content
+    came from if that is outside ("web: example.org"), empty if it is the person's own: it taints the conversation.
+    """
+
+    text: str
+    shown: tuple[Artifact, ...] = ()
+    outgoing: tuple[Outgoing, ...] = ()
+    source: str = ""
 
 
 def take_as_they_are(arguments: JsonObject) -> JsonObject:
@@ -31,8 +62,9 @@ def take_as_they_are(arguments: JsonObject) -> JsonObject:
 class Tool:
     """A tool. `schema` is the JSON schema of its arguments; `description` is what the model reads.
 
-    `call` gets the context and the validated arguments by name and returns the text for the model; it raises
-    `ToolError` to refuse. `repeatable`: may it run again if a crash hid whether it ran. `parse` turns arguments as the
+    `call` gets the context and the validated arguments by name and returns what it gives; it raises `ToolError` to
+    refuse. `effect` says what a call with these validated arguments would do, None: the worst
+    of its class. `repeatable`: may it run again if a crash hid whether it ran. `parse` turns arguments as the
     model wrote them into those `call` gets; it raises `ToolError` saying what is wrong with them.
     """
 
@@ -41,12 +73,20 @@ class Tool:
     schema: JsonObject
     risk: Risk
     repeatable: bool
-    call: Callable[[ToolContext, JsonObject], Awaitable[str]]
+    call: Callable[[ToolContext, JsonObject], Awaitable[ToolResult]]
     silences: bool = False
     """After this tool the turn ends without a reply."""
     private: bool = False
     """It shows or changes what belongs to one person, and is therefore never available in a group."""
     parse: Callable[[JsonObject], JsonObject] = take_as_they_are
+    effect: Callable[[JsonObject], Effect] | None = None
+
+    def would(self, arguments: JsonObject) -> Effect:
+        """What a call with these validated arguments would do."""
+        if self.effect is not None:
+            return self.effect(arguments)
+        said = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        return Effect(WORST[self.risk], f"{self.name}({said})")
 
 
 class ToolStatus(StrEnum):
@@ -60,10 +100,12 @@ class ToolStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ToolOutcome:
-    """What a call gave. `text` goes to the model as it is."""
+    """What a call gave. `text` goes to the model as it is; `shown` are files for it to look at."""
 
     status: ToolStatus
     text: str
+    shown: tuple[Artifact, ...] = ()
+    outgoing: tuple[Outgoing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,21 +9,26 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from lar.domain.risk import Risk
 from lar.domain.values import JsonObject
 from lar.errors import ToolError
-from lar.tools.contract import Tool, ToolContext
+from lar.tools.contract import Effect, Tool, ToolContext, ToolResult
 
 P = ParamSpec("P")
 
 
 def tool(
-    *, risk: Risk, repeatable: bool, silences: bool = False, private: bool = False
-) -> Callable[[Callable[Concatenate[ToolContext, P], Awaitable[str]]], Tool]:
+    *,
+    risk: Risk,
+    repeatable: bool,
+    silences: bool = False,
+    private: bool = False,
+    effect: Callable[[JsonObject], Effect] | None = None,
+) -> Callable[[Callable[Concatenate[ToolContext, P], Awaitable[str | ToolResult]]], Tool]:
     """Decorate a function whose first parameter is the `ToolContext` and whose others are what the model fills in.
 
     Its name is the tool's name. The docstring's text is the description, and its Google `Args:` describe the
     arguments. The parameters may carry pydantic constraints: `Annotated[int, Field(ge=1)]`.
     """
 
-    def make(function: Callable[Concatenate[ToolContext, P], Awaitable[str]]) -> Tool:
+    def make(function: Callable[Concatenate[ToolContext, P], Awaitable[str | ToolResult]]) -> Tool:
         name = function.__name__
         description, arguments = _read_docstring(function.__doc__ or "")
         model = _arguments_model(name, inspect.signature(function), arguments)
@@ -35,11 +40,21 @@ def tool(
                 raise ToolError(f"The arguments of {name} are wrong: {_explain(error)}") from None
             return {field: getattr(values, field) for field in model.model_fields}
 
-        async def call(context: ToolContext, values: JsonObject) -> str:
-            return await function(context, **values)  # pyright: ignore[reportCallIssue]  # checked by `parse`
+        async def call(context: ToolContext, values: JsonObject) -> ToolResult:
+            given = await function(context, **values)  # pyright: ignore[reportCallIssue]  # checked by `parse`
+            return given if isinstance(given, ToolResult) else ToolResult(given)
 
         return Tool(
-            name, description, _schema(model), risk, repeatable, call, silences=silences, private=private, parse=parse
+            name,
+            description,
+            _schema(model),
+            risk,
+            repeatable,
+            call,
+            silences=silences,
+            private=private,
+            parse=parse,
+            effect=effect,
         )
 
     return make

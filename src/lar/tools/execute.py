@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import asdict, replace
 from difflib import get_close_matches
 from typing import cast
 
 import structlog
 
+from lar.domain.artifact import Artifact, Outgoing
 from lar.domain.values import JsonObject
 from lar.engine.contract import Journal
 from lar.errors import ConfigError, EngineError, OutcomeUnknown, ToolError
 from lar.policy.gate import Act, Decision, Gate, Verdict
-from lar.tools.contract import Tool, ToolCall, ToolContext, ToolOutcome, ToolStatus
+from lar.tools.contract import Tool, ToolCall, ToolContext, ToolOutcome, ToolResult, ToolStatus
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +87,7 @@ class TurnTools:
             )
         except OutcomeUnknown:
             return ToolOutcome(ToolStatus.UNKNOWN, _unknown(call.name))
-        return ToolOutcome(ToolStatus(output["status"]), output["text"])
+        return _outcome(output)
 
     def _decide(self, tool: Tool) -> Decision:
         who = self._context
@@ -99,7 +101,8 @@ class TurnTools:
             if decision.verdict is Verdict.DENY:
                 return _output(ToolStatus.DENIED, f"Not permitted: {decision.reason}.")
             try:
-                text = await tool.call(self._context, tool.parse(read_arguments(call.arguments)))
+                arguments = tool.parse(read_arguments(call.arguments))
+                result = await tool.call(replace(self._context, call=call.key), arguments)
             except ToolError as error:
                 return _output(ToolStatus.ERROR, str(error))
             except EngineError:
@@ -107,7 +110,7 @@ class TurnTools:
             except Exception as error:  # the owner of a tool call records what it did not expect
                 log.exception("tool failed", tool=tool.name, turn=self._context.turn_id, step=call.key)
                 return _output(ToolStatus.ERROR, f"{tool.name} failed unexpectedly ({type(error).__name__}).")
-            return _output(ToolStatus.OK, self._capped(text))
+            return _output(ToolStatus.OK, self._capped(result.text), result)
 
         return act
 
@@ -138,8 +141,32 @@ def read_arguments(arguments: JsonObject | str) -> JsonObject:
     return cast("JsonObject", value)
 
 
-def _output(status: ToolStatus, text: str) -> JsonObject:
-    return {"status": status, "text": text}
+def _output(status: ToolStatus, text: str, result: ToolResult | None = None) -> JsonObject:
+    """A call's outcome as the journal keeps it."""
+    output: JsonObject = {"status": status, "text": text}
+    if result is not None:
+        more = {
+            "shown": [asdict(artifact) for artifact in result.shown],
+            "outgoing": [asdict(outgoing) for outgoing in result.outgoing],
+            "source": result.source,
+        }
+        output |= {name: value for name, value in more.items() if value}
+    return output
+
+
+def _outcome(output: JsonObject) -> ToolOutcome:
+    """Read what `_output` wrote."""
+    return ToolOutcome(
+        ToolStatus(output["status"]),
+        output["text"],
+        tuple(Artifact(**kept) for kept in output.get("shown", ())),
+        tuple(_outgoing(kept) for kept in output.get("outgoing", ())),
+    )
+
+
+def _outgoing(kept: JsonObject) -> Outgoing:
+    artifact = kept["artifact"]
+    return Outgoing(kept["text"], Artifact(**artifact) if artifact else None, kept["conversation"])
 
 
 def _unknown(name: str) -> str:

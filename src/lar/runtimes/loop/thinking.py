@@ -3,7 +3,11 @@
 model:1 → tool:1.1 → tool:1.2 → model:2 → ... → the answer. What is done is in the journal and is read from there.
 """
 
+import asyncio
+from pathlib import Path
+
 from pydantic_ai.messages import (
+    BinaryContent,
     ModelMessage,
     ModelRequest,
     ModelResponse,
@@ -29,7 +33,7 @@ from lar.runtimes.contract import (
 from lar.runtimes.loop.asking import Asking, Emit
 from lar.runtimes.loop.record import Answer, Transcript, read_answer
 from lar.runtimes.loop.settings import LoopSettings, Sleep
-from lar.tools.contract import ToolCall, ToolStatus
+from lar.tools.contract import ToolCall, ToolOutcome, ToolStatus
 
 
 class Thinking:
@@ -40,6 +44,7 @@ class Thinking:
         self._emit = emit
         self._tools = {tool.name: tool for tool in request.toolbox.tools}
         self._transcript = _opening(request)
+        self._settings = settings
         self._asking = Asking(model, request.system, request.toolbox.tools, settings, sleep, emit)
         self._usage = Usage()
 
@@ -105,6 +110,7 @@ class Thinking:
         """Run these calls one after the other. True: one of them asks for silence."""
         silent = False
         results: list[ToolReturnPart] = []
+        said: list[object] = []
         for position, wanted in enumerate(calls, 1):
             if self._usage.tool_calls >= self._request.limits.tool_calls:
                 raise LimitReached("tool_calls", f"the turn reached its limit of {self._usage.tool_calls} tool calls")
@@ -112,12 +118,34 @@ class Thinking:
             call = ToolCall(f"{number}.{position}", wanted.tool_name, wanted.args or {})
             self._emit(ToolStarted(call.name, call.key))
             outcome = await self._request.toolbox.execute(call)
-            self._emit(ToolEnded(call.name, call.key, outcome.status))
-            results.append(ToolReturnPart(wanted.tool_name, outcome.text, wanted.tool_call_id))
+            self._emit(ToolEnded(call.name, call.key, outcome.status, outcome.outgoing))
+            content = await self._content(outcome)
+            results.append(ToolReturnPart(wanted.tool_name, content, wanted.tool_call_id))
+            seen = [artifact.path for artifact in outcome.shown]
+            said.append([outcome.text, *seen] if seen else outcome.text)
             tool = self._tools.get(wanted.tool_name)
             silent |= tool is not None and tool.silences and outcome.status is ToolStatus.OK
-        self._transcript.add(ModelRequest(results), "tool", [result.content for result in results])
+        self._transcript.add(ModelRequest(results), "tool", said)
         return silent
+
+    async def _content(self, outcome: ToolOutcome) -> "str | list[str | BinaryContent]":
+        """What the model gets of an outcome: its text, and the images it is shown."""
+        images = [
+            BinaryContent(data, media_type=artifact.mime)
+            for artifact in outcome.shown
+            if artifact.mime.startswith("image/")
+            and artifact.size <= self._settings.max_image
+            and (data := await asyncio.to_thread(_read, self._settings.files / artifact.path))
+        ]
+        return [outcome.text, *images] if images else outcome.text
+
+
+def _read(path: Path) -> bytes:
+    """The file; nothing where it is gone."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def _opening(request: TurnRequest) -> Transcript:

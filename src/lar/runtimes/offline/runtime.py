@@ -80,7 +80,7 @@ class OfflineRuntime:
             call = ToolCall(f"1.{calls}", wish.tool, wish.arguments)
             yield ToolStarted(call.name, call.key)
             outcome = await request.toolbox.execute(call)
-            yield ToolEnded(call.name, call.key, outcome.status)
+            yield ToolEnded(call.name, call.key, outcome.status, outcome.outgoing)
             answers.append(_answer(wish, outcome))
         yield Finished("\n\n".join(dict.fromkeys(answers)))
 
