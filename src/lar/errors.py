@@ -9,6 +9,7 @@ LarError
 ├── EngineError            durable execution
 │   ├── Fenced             the job belongs to somebody else by now, or was cancelled
 │   └── OutcomeUnknown     an effect that must not be repeated was interrupted
+├── SandboxError           a command cannot be run behind walls
 ├── ToolError              a tool refuses or fails; its text goes to the model
 ├── ThinkingError          a runtime cannot go on; `kind` says why
 │   └── LimitReached       a limit of the turn was reached
@@ -62,6 +63,10 @@ class OutcomeUnknown(EngineError):
     def __init__(self, key: str) -> None:
         super().__init__(f"step {key!r} was interrupted and must not be repeated: its outcome is unknown")
         self.key = key
+
+
+class SandboxError(LarError):
+    """A sandbox cannot run what was asked; the message says why, and what to do."""
 
 
 class ToolError(LarError):

@@ -1,0 +1,1 @@
+"""Where commands run without reaching what they should not."""
