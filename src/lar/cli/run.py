@@ -5,6 +5,8 @@ import asyncio
 import contextlib
 import signal
 
+import uvloop
+
 from lar import app
 from lar.cli.context import read_config
 from lar.config import Config
@@ -19,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = config.logging.model_copy(update={"level": "debug"}) if arguments.debug else config.logging
     set_up(settings, config.home / "logs", config.secrets)
     with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(_serve(config, arguments.only))
+        uvloop.run(_serve(config, arguments.only))
     return 0
 
 

@@ -23,7 +23,7 @@ QUIET = (
     "httpx2",
     "httpcore",
     "httpcore2",
-    "telegram",
+    "aiohttp",
     "openai",
     "uvicorn",
     "websockets",

@@ -77,7 +77,7 @@ async def test_formatted(bench: Bench) -> None:
     assert [entity["type"] for entity in message["entities"]] == ["bold", "text_link", "code", "pre"]
     assert message["entities"][1]["url"] == "https://a.b/"
     assert message["entities"][3]["language"] == "py"
-    assert bench.calls("sendMessage")[0]["params"]["link_preview_options"] == '{"is_disabled": true}'
+    assert bench.calls("sendMessage")[0]["params"]["link_preview_options"] == {"is_disabled": True}
 
 
 async def test_refused_formatting_goes_plain(bench: Bench) -> None:
@@ -171,7 +171,7 @@ async def test_group_that_moved(bench: Bench, tmp_path: Path) -> None:
     asked: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:
-        chat = str((await request.post())["chat_id"])
+        chat = str((await request.json())["chat_id"])
         asked.append(chat)
         if chat == "-77":
             body = {"ok": False, "error_code": 400, "description": "moved", "parameters": {"migrate_to_chat_id": -1007}}

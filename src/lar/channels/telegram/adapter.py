@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from telegram.error import BadRequest, TelegramError
-
 from lar.channels.contract import Accept, Activity, Manifest, MenuEntry
-from lar.channels.telegram.api import Api, NoAnswer, too_large
+from lar.channels.telegram.api import Api, too_large
+from lar.channels.telegram.failures import BadRequest, NoAnswer, TelegramError
 from lar.channels.telegram.health import Health, Report
 from lar.channels.telegram.manifest import manifest
 from lar.channels.telegram.menu import scopes

@@ -1,108 +1,73 @@
-"""The door to the Bot API: python-telegram-bot's `Bot` with raw JSON answers and errors that say what happened.
-
-The one question a sender must answer after a failure is whether the message may have arrived. The transport answers
-it where it is known, so that nobody has to read it out of a library's texts.
-"""
+"""The door to the Bot API: calls by their own names, answers as JSON, and failures that say what happened."""
 
 import json
-import logging
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import httpx
-from telegram import Bot
-from telegram.error import NetworkError, TelegramError
-from telegram.request import BaseRequest, HTTPXRequest, RequestData
+import aiohttp
+import certifi
 
+from lar.channels.telegram.failures import NoAnswer, NotSent, ServerTrouble, TelegramError, failure
 from lar.channels.telegram.settings import TelegramSettings
 from lar.errors import FileTooLarge
 
-_CONNECTIONS = 8  # Telegram takes 30 messages a second; httpx looks at every connection for every request
+_CONNECTIONS = 16  # Telegram takes 30 messages a second
 _CONNECT_SECONDS = 10.0
 _POLL_MARGIN = 5.0
 _KEPT_SECONDS = 45.0  # an answer after a long thought finds its connection still open
-_UPLOAD_SECONDS = 60.0
+_TRANSFER_SECONDS = 600.0
 _CHUNK = 1 << 16
-_TOO_LARGE = 413
-_TOO_MANY = 429
-_LONGEST_WAIT = 3600.0
-_SERVER_ERRORS = 500
-_UNREACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
-
-# These loggers write URLs, and Telegram's URLs contain the token.
-for _name in ("httpx", "httpcore", "telegram"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
+_OK, _REDIRECTS, _SERVER_ERRORS = 200, 300, 500
+_UNREACHED = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+)
 
 
-class NotSent(NetworkError):
-    """The server was not reached: nothing happened."""
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that goes out as a parameter of a call."""
+
+    handle: IO[bytes]
+    name: str
+    mime: str = ""
 
 
-class NoAnswer(NetworkError):
-    """The request went out and no answer came back: it may have happened."""
+class Api:
+    """One bot's account at a Bot API server."""
 
+    def __init__(self, settings: TelegramSettings) -> None:
+        base, token = settings.api_base.rstrip("/"), settings.bot_token.get_secret_value()
+        poll_seconds = settings.poll_seconds + min(settings.request_seconds, _POLL_MARGIN)
+        self._methods = f"{base}/bot{token}/"
+        self._files = f"{base}/file/bot{token}/"
+        self._calls = _Pool(_CONNECTIONS, settings.request_seconds)
+        self._polls = _Pool(1, poll_seconds)
 
-class ServerTrouble(NetworkError):
-    """The server answered that it is not well: nothing happened."""
+    async def call(self, method: str, parameters: Mapping[str, Any] | None = None) -> Any:
+        """Call `method`; parameters that are None are left out.
 
+        Raises:
+            TelegramError: what the server says, or one of the errors that say what became of the call.
 
-class TooLarge(TelegramError):
-    """The server refuses a request of this size."""
-
-
-class Wait(TelegramError):
-    """Too many requests: nothing happened, come back after `seconds`."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"Telegram asks to wait {seconds:g} s")
-        self.seconds = seconds
-
-
-class Transport(HTTPXRequest):
-    """httpx, and what its failures mean."""
-
-    def __init__(self, connections: int, seconds: float, trust: ssl.SSLContext) -> None:
-        super().__init__(
-            connection_pool_size=connections,
-            read_timeout=seconds,
-            write_timeout=seconds,
-            connect_timeout=min(seconds, _CONNECT_SECONDS),
-            pool_timeout=seconds,
-            media_write_timeout=max(seconds, _UPLOAD_SECONDS),
-            httpx_kwargs={
-                "verify": trust,
-                "limits": httpx.Limits(max_connections=connections, keepalive_expiry=_KEPT_SECONDS),
-            },
-        )
-
-    async def do_request(
-        self,
-        url: str,
-        method: str,
-        request_data: RequestData | None = None,
-        *timeouts: Any,
-        **named: Any,
-    ) -> tuple[int, bytes]:
-        """Make one request; raise what became of it where no answer tells."""
+        """
+        given = {name: value for name, value in (parameters or {}).items() if value is not None}
+        pool = self._polls if method == "getUpdates" else self._calls
+        status, body = await pool.post(self._methods + method, given)
+        if not _OK <= status < _REDIRECTS:
+            raise failure(status, body)
         try:
-            status, body = await super().do_request(url, method, request_data, *timeouts, **named)
-        except NetworkError as error:
-            reason = type(error.__cause__).__name__
-            if isinstance(error.__cause__, _UNREACHED):
-                raise NotSent(f"Telegram cannot be reached ({reason})") from error
-            raise NoAnswer(f"Telegram did not answer ({reason})") from error
-        if status >= _SERVER_ERRORS:
-            raise ServerTrouble(f"Telegram has trouble (HTTP {status})")
-        if status == _TOO_MANY:
-            raise Wait(_asked_wait(body))
-        if status == _TOO_LARGE:
-            raise TooLarge("Request Entity Too Large")
-        return status, body
+            return json.loads(body)["result"]
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            raise NoAnswer("Telegram's answer cannot be read") from error
 
-    async def download(self, url: str, path: Path, limit: int) -> None:
-        """Write what `url` holds to `path`, at most `limit` bytes.
+    async def download(self, file_path: str, path: Path, limit: int) -> None:
+        """Write a file that `getFile` described to `path`, at most `limit` bytes.
 
         Raises:
             FileTooLarge: it holds more; nothing is left behind.
@@ -112,33 +77,78 @@ class Transport(HTTPXRequest):
         """
         partial = path.with_name(path.name + ".part")
         try:
-            async with self._client.stream("GET", url) as answer:
-                if answer.status_code >= _SERVER_ERRORS:
-                    raise ServerTrouble(f"Telegram has trouble (HTTP {answer.status_code})")
-                if not answer.is_success:
-                    raise TelegramError(f"HTTP {answer.status_code}")
-                await _write(answer, partial, limit)
+            await self._calls.fetch(self._files + file_path, partial, limit)
             partial.replace(path)
-        except httpx.HTTPError as error:
-            raise NoAnswer(f"The download broke off ({type(error).__name__})") from error
         finally:
             partial.unlink(missing_ok=True)
 
-
-def _asked_wait(body: bytes) -> float:
-    """The seconds a 429 asks for, 1 if it does not say."""
-    try:
-        asked = float(json.loads(body)["parameters"]["retry_after"])
-    except (ValueError, LookupError, TypeError):
-        return 1.0
-    return min(max(asked, 0.0), _LONGEST_WAIT)
+    async def close_connections(self) -> None:
+        """Close what is open. A closed `Api` cannot be used again."""
+        await self._calls.close()
+        await self._polls.close()
 
 
-async def _write(answer: httpx.Response, path: Path, limit: int) -> None:
+class _Pool:
+    """Some connections, opened at the first use. `seconds` is how long an answer may take."""
+
+    def __init__(self, connections: int, seconds: float) -> None:
+        self._connections = connections
+        connect = min(seconds, _CONNECT_SECONDS)
+        self._patience = aiohttp.ClientTimeout(total=connect + seconds, connect=connect, sock_read=seconds)
+        self._transfer = aiohttp.ClientTimeout(total=_TRANSFER_SECONDS, connect=connect, sock_read=seconds)
+        self._opened: aiohttp.ClientSession | None = None
+
+    async def post(self, url: str, parameters: Mapping[str, Any]) -> tuple[int, bytes]:
+        """Post parameters as JSON, or as a form if one is an `Upload`; the status and the body of the answer."""
+        uploads = any(isinstance(value, Upload) for value in parameters.values())
+        content = _form(parameters) if uploads else aiohttp.JsonPayload(parameters)
+        timeout = self._transfer if uploads else self._patience
+        try:
+            async with self._session(url).post(url, data=content, timeout=timeout, allow_redirects=False) as answer:
+                return answer.status, await answer.read()
+        except _UNREACHED as error:
+            raise NotSent(f"Telegram cannot be reached ({type(error).__name__})") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise NoAnswer(f"Telegram did not answer ({type(error).__name__})") from error
+
+    async def fetch(self, url: str, path: Path, limit: int) -> None:
+        """Write what `url` holds to `path`."""
+        try:
+            async with self._session(url).get(url, timeout=self._transfer, allow_redirects=False) as answer:
+                if answer.status >= _SERVER_ERRORS:
+                    raise ServerTrouble(f"Telegram has trouble (HTTP {answer.status})")
+                if answer.status != _OK:
+                    raise TelegramError(f"HTTP {answer.status}")
+                await _write(answer, path, limit)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise NoAnswer(f"The download broke off ({type(error).__name__})") from error
+
+    def _session(self, url: str) -> aiohttp.ClientSession:
+        if self._opened is None:
+            connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=_KEPT_SECONDS, ssl=_trust(url))
+            self._opened = aiohttp.ClientSession(connector=connector, trust_env=True)
+        return self._opened
+
+    async def close(self) -> None:
+        if self._opened is not None:
+            await self._opened.close()
+
+
+def _form(parameters: Mapping[str, Any]) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    for name, value in parameters.items():
+        if isinstance(value, Upload):
+            form.add_field(name, value.handle, filename=value.name, content_type=value.mime or None)
+        else:
+            form.add_field(name, value if isinstance(value, str) else json.dumps(value))
+    return form
+
+
+async def _write(answer: aiohttp.ClientResponse, path: Path, limit: int) -> None:
     written = 0
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
-        async for chunk in answer.aiter_bytes(_CHUNK):
+        async for chunk in answer.content.iter_chunked(_CHUNK):
             written += len(chunk)
             if written > limit:
                 raise too_large(limit)
@@ -150,42 +160,10 @@ def too_large(limit: int) -> FileTooLarge:
     return FileTooLarge(f"The file is larger than {limit / 1_000_000:g} MB, the most that can be received here.")
 
 
-def _trust(base: str) -> ssl.SSLContext:
-    """Whom to trust: one context for all connections, as it takes long to load; none is needed without TLS."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if base.startswith("http://") else httpx.create_ssl_context()
-
-
-class Api(Bot):
-    """Calls of the Bot API by their own names, answers as JSON."""
-
-    def __init__(self, settings: TelegramSettings) -> None:
-        base = settings.api_base.rstrip("/")
-        poll_seconds = settings.poll_seconds + min(settings.request_seconds, _POLL_MARGIN)
-        trust = _trust(base)
-        super().__init__(
-            token=settings.bot_token.get_secret_value(),
-            base_url=f"{base}/bot",
-            base_file_url=f"{base}/file/bot",
-            request=Transport(_CONNECTIONS, settings.request_seconds, trust),
-            get_updates_request=Transport(1, poll_seconds, trust),
-        )
-
-    async def call(self, method: str, parameters: Mapping[str, Any] | None = None) -> Any:
-        """Call `method`; parameters that are None are left out.
-
-        Raises:
-            TelegramError: what the server says, or one of the errors above.
-
-        """
-        return await self._post(method, dict(parameters or {}))
-
-    async def download(self, file_path: str, path: Path, limit: int) -> None:
-        """Fetch a file that `getFile` described; see `Transport.download`."""
-        transport: BaseRequest = self._request[1]
-        if isinstance(transport, Transport):
-            await transport.download(f"{self.base_file_url}/{file_path}", path, limit)
-
-    async def close_connections(self) -> None:
-        """Close what is open. A closed `Api` cannot be used again."""
-        for transport in self._request:
-            await transport.shutdown()
+def _trust(url: str) -> ssl.SSLContext | bool:
+    """Whom to trust: the system's authorities and, as small systems have none, certifi's. Nobody without TLS."""
+    if url.startswith("http://"):
+        return True
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context

@@ -1,8 +1,16 @@
 """What a failed call means for the message that was to be sent."""
 
-from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, TelegramError
-
-from lar.channels.telegram.api import NotSent, ServerTrouble, TooLarge, Wait
+from lar.channels.telegram.failures import (
+    BadRequest,
+    ChatMigrated,
+    Forbidden,
+    InvalidToken,
+    NotSent,
+    ServerTrouble,
+    TelegramError,
+    TooLarge,
+    Wait,
+)
 from lar.errors import ChannelError, ChatGone, FileTooLarge, SendLater, SendRefused, SendUncertain
 
 TOKEN_REFUSED = "Telegram refuses the bot token. Get the current one from @BotFather and set TELEGRAM_BOT_TOKEN."  # noqa: S105  # a sentence about a token

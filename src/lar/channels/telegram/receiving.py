@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import structlog
-from telegram.error import Conflict, InvalidToken, TelegramError
 
 from lar.channels.contract import Accept
-from lar.channels.telegram.api import Api, NoAnswer, Wait
+from lar.channels.telegram.api import Api
+from lar.channels.telegram.failures import Conflict, InvalidToken, NoAnswer, TelegramError, Wait
 from lar.channels.telegram.health import Health
 from lar.channels.telegram.pacing import Sleep
 from lar.channels.telegram.parse import UPDATE_KINDS, Self, parse

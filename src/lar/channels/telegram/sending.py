@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from telegram import InputFile
-from telegram.error import ChatMigrated, InvalidToken, TelegramError
 
-from lar.channels.telegram.api import Api, Wait
+from lar.channels.telegram.api import Api, Upload
+from lar.channels.telegram.failures import ChatMigrated, InvalidToken, TelegramError, Wait
 from lar.channels.telegram.health import Health
 from lar.channels.telegram.manifest import MAX_PHOTO, MAX_UPLOAD
 from lar.channels.telegram.pacing import Pacer, Sleep
@@ -79,7 +78,7 @@ class Sending:
         try:
             result = await self._call(way, target | _content(part, way), part.file, path)
         except ChatMigrated as moved:
-            self._moved[to.chat] = str(moved.new_chat_id)
+            self._moved[to.chat] = moved.chat
             return await self._attempt(to, part, way, path)
         except TelegramError as error:
             if part.edit_of and is_unchanged(error):
@@ -95,7 +94,7 @@ class Sending:
         if file is None or path is None:
             return await self._api.call(way.method, parameters)
         with path.open("rb") as handle:
-            upload = InputFile(handle, filename=file.name or path.name, read_file_handle=False)
+            upload = Upload(handle, file.name or path.name, file.mime)
             return await self._api.call(way.method, {**parameters, way.field: upload})
 
     def _path(self, file: OutgoingFile) -> Path:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from telegram.error import BadRequest, InvalidToken, TelegramError
 
 from lar.channels.contract import Activity
-from lar.channels.telegram.api import Api, Wait
+from lar.channels.telegram.api import Api
+from lar.channels.telegram.failures import BadRequest, InvalidToken, TelegramError, Wait
 from lar.channels.telegram.markdown import preview
 from lar.channels.telegram.pacing import Pause
 from lar.channels.telegram.rich import is_visible

@@ -6,7 +6,7 @@ built, by the SDK's documented `client.post`.
 """
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import httpx2
 from openai import AsyncOpenAI, AsyncStream, NotGiven, Omit, RequestOptions
@@ -14,6 +14,7 @@ from openai.resources.chat import AsyncChat, AsyncCompletions
 from openai.resources.responses import AsyncResponses
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
+from pydantic import ValidationError
 from pydantic_ai.models.openai import (
     OpenAIChatModel,
     OpenAIChatModelSettings,
@@ -26,12 +27,13 @@ from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from lar.providers.contract import Parameters
 from lar.providers.settings import ProviderSettings
+from lar.providers.transport import AiohttpTransport
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
 _CONNECT_SECONDS = 10.0
-_CONNECTIONS = httpx2.Limits(max_connections=512, max_keepalive_connections=256)
+_CONNECTIONS = 512
 _OPTIONS = {"extra_headers": "headers", "extra_query": "params", "extra_body": "extra_json", "timeout": "timeout"}
 
 _AS_THEY_ARE = OpenAIModelProfile(json_schema_transformer=None)
@@ -40,9 +42,22 @@ _AS_THEY_ARE = OpenAIModelProfile(json_schema_transformer=None)
 _Whole = TypeVar("_Whole", bound=ChatCompletion | Response)
 
 
+class Chunk(ChatCompletionChunk):
+    """A streamed chunk that is built in one go where it is as documented, else as the SDK builds it: tolerantly."""
+
+    @classmethod
+    def build(cls, *, response: object, data: object) -> ChatCompletionChunk:
+        """The SDK's hook for types that make themselves."""
+        del response
+        try:
+            return ChatCompletionChunk.model_validate(data)
+        except ValidationError:
+            return ChatCompletionChunk.construct(**cast("dict[str, Any]", data))
+
+
 class _LeanCompletions(AsyncCompletions):
     async def create(self, **parameters: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # the same call, untyped
-        stream_class = AsyncStream[ChatCompletionChunk]
+        stream_class = AsyncStream[Chunk]
         return await _post(self._client, "/chat/completions", parameters, ChatCompletion, stream_class)
 
 
@@ -95,7 +110,7 @@ def open_client(settings: ProviderSettings, key: str) -> LeanClient:
     return LeanClient(
         api_key=key,
         base_url=settings.base_url or None,
-        http_client=httpx2.AsyncClient(timeout=timeout, limits=_CONNECTIONS),
+        http_client=httpx2.AsyncClient(timeout=timeout, transport=AiohttpTransport(_CONNECTIONS)),
         timeout=timeout,
         max_retries=0,
     )
