@@ -15,6 +15,25 @@ class CalculatorSettings(BaseModel):
     )
 
 
+class NetworkSettings(BaseModel):
+    """What tools may reach outside."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    block_private_networks: bool = Field(
+        default=True,
+        description="Keep tools off this machine's and the local network's addresses, whatever name or redirect leads "
+        "there.",
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(), description="Services on the local network that tools may use nevertheless, as host:port."
+    )
+    denied_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="What tools never reach: hosts with all below them, addresses, networks such as 203.0.113.0/24.",
+    )
+
+
 class ToolSettings(BaseModel):
     """What all tools share, and the settings of the built-in ones."""
 
@@ -27,3 +46,4 @@ class ToolSettings(BaseModel):
     )
     time_zone: str = Field(default="", description="Time zone such as Europe/Berlin; empty means that of the machine.")
     calculator: CalculatorSettings = Field(default_factory=CalculatorSettings, description="Guards of the calculator.")
+    network: NetworkSettings = Field(default_factory=NetworkSettings, description="What tools may reach outside.")
