@@ -10,14 +10,6 @@ from lar.sandboxes.results import Caps, collect, marks, shown
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Path:
-    """A work folder."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def into(tmp_path: Path) -> Path:
     """Where results go."""
     folder = tmp_path / "into"

@@ -29,6 +29,8 @@ class Promise(StrEnum):
     """Never holds more memory than its limit, all its processes together."""
     MEMORY_WATCHED = "memory watched"
     """No process holds more than the limit; all together are ended when they are seen above it."""
+    PROCESS_MEMORY = "memory of one process"
+    """No process holds more than the limit; together they may."""
     CPU = "cpu"
     """Takes no more than its share of the processors."""
     PROCESS_COUNT = "process count"
@@ -141,6 +143,11 @@ class Sandbox(Protocol):
     @property
     def promises(self) -> frozenset[Promise]:
         """What it keeps on this machine."""
+        ...
+
+    @property
+    def hands_back(self) -> bool:
+        """Whether files may be taken out of the work folder afterwards, as artifacts."""
         ...
 
     async def run(self, spec: Spec) -> Result:

@@ -1,22 +1,18 @@
 """Files out of a work folder, without believing anything the command left there.
 
-Whoever ran in the folder chose every name, link and mode in it. So nothing is opened by a path: each part of a name is
-opened below the folder before it, never through a link, and only the bytes of plain files come out, into new files.
+Whoever ran in the folder chose every name, link and mode in it. So nothing is opened by a path or through a link, and
+only the bytes of plain files come out, into new files.
 """
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
-from lar.errors import SandboxError
+from lar.sandboxes.tree import Entry, walk
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_DEPTH = 32
 _CHUNK = 1 << 20
 
 
@@ -56,19 +52,9 @@ class Caps:
     entries: int = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A name below the folder open as `folder`; its status was taken without following a link."""
-
-    name: str
-    folder: int
-    leaf: str
-    status: os.stat_result
-
-
 def marks(work: Path, caps: Caps = Caps()) -> dict[str, Mark]:  # frozen
     """The state of every plain file there, to be given to `collect` after a run."""
-    return {entry.name: _mark(entry.status) for entry in _walk(work, caps) if stat.S_ISREG(entry.status.st_mode)}
+    return {entry.name: _mark(entry.status) for entry in walk(work, caps.entries) if stat.S_ISREG(entry.status.st_mode)}
 
 
 def collect(work: Path, into: Path, before: Mapping[str, Mark], caps: Caps = Caps()) -> Results:  # frozen
@@ -79,8 +65,8 @@ def collect(work: Path, into: Path, before: Mapping[str, Mark], caps: Caps = Cap
     files: list[ResultFile] = []
     refused: list[tuple[str, str]] = []
     room = caps.total
-    for entry in _walk(work, caps):
-        if before.get(entry.name) == _mark(entry.status):
+    for entry in walk(work, caps.entries):
+        if stat.S_ISDIR(entry.status.st_mode) or before.get(entry.name) == _mark(entry.status):
             continue
         limit = min(caps.each, room)
         reason = "too many files" if len(files) == caps.files else _objection(entry, limit)
@@ -96,7 +82,7 @@ def collect(work: Path, into: Path, before: Mapping[str, Mark], caps: Caps = Cap
 
 def shown(name: str) -> str:
     """The name as people may see it: on one line, not too long, and what is no clean text is escaped."""
-    clean = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
+    clean = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in name)
     return clean if len(clean) <= 120 else f"{clean[:100]}…{clean[-19:]}"  # noqa: PLR2004  # a line of a message
 
 
@@ -104,7 +90,7 @@ def _mark(status: os.stat_result) -> Mark:
     return Mark(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def _objection(entry: _Entry, limit: int) -> str:
+def _objection(entry: Entry, limit: int) -> str:
     """Why this must stay where it is, empty if nothing speaks against it."""
     mode = entry.status.st_mode
     if not stat.S_ISREG(mode):
@@ -116,7 +102,7 @@ def _objection(entry: _Entry, limit: int) -> str:
     return f"larger than {limit} bytes" if entry.status.st_size > limit else ""
 
 
-def _copy(entry: _Entry, copy: Path, limit: int) -> int | None:
+def _copy(entry: Entry, copy: Path, limit: int) -> int | None:
     """The number of bytes copied; None if it is not the plain file any more that was looked at."""
     try:
         source = os.open(entry.leaf, _FILE, dir_fd=entry.folder)
@@ -136,39 +122,3 @@ def _copy(entry: _Entry, copy: Path, limit: int) -> int | None:
         return size
     copy.unlink()
     return None
-
-
-def _walk(work: Path, caps: Caps) -> Iterator[_Entry]:
-    """Everything below the folder but folders, in the order of names; it stops when it has seen enough names."""
-    try:
-        root = os.open(work, _FOLDER)
-    except OSError as error:
-        raise SandboxError(f"the work folder {work} cannot be read: {error.strerror}") from error
-    seen = 0
-    try:
-        device = os.fstat(root).st_dev
-        for entry in _below(root, "", device, caps.entries):
-            seen += 1
-            if seen > caps.entries:
-                return
-            if not stat.S_ISDIR(entry.status.st_mode):
-                yield entry
-    finally:
-        os.close(root)
-
-
-def _below(folder: int, prefix: str, device: int, most: int) -> Iterator[_Entry]:
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in islice(entries, most))
-    for leaf in names:
-        with suppress(OSError):
-            entry = _Entry(f"{prefix}{leaf}", folder, leaf, os.stat(leaf, dir_fd=folder, follow_symlinks=False))
-            yield entry
-            if not stat.S_ISDIR(entry.status.st_mode) or entry.status.st_dev != device or prefix.count("/") == _DEPTH:
-                continue
-            inner = os.open(leaf, _FOLDER, dir_fd=folder)
-            try:
-                if os.fstat(inner).st_ino == entry.status.st_ino:
-                    yield from _below(inner, f"{entry.name}/", device, most)
-            finally:
-                os.close(inner)
