@@ -55,6 +55,7 @@ from lar.runtimes.offline.runtime import OfflineRuntime
 from lar.runtimes.settings import AgentSettings
 from lar.store.backend import Probe
 from lar.store.database import Database
+from lar.tools.asking import ask_person
 from lar.tools.calculator import calculator_tool
 from lar.tools.clock import clock_tool
 from lar.tools.contract import Tool, ToolContext
@@ -107,7 +108,13 @@ class App:
         self.agents = self._build_agents(extras.tools)
         memory = config.memory
         self._prompting = Prompting(
-            memory.window, self._system_prompt, self._history, self._toolbox, keep=memory.max_history_messages
+            memory.window,
+            self._system_prompt,
+            self._history,
+            self._toolbox,
+            keep=memory.max_history_messages,
+            mode=config.policy.mode,
+            ask_seconds=config.policy.ask_minutes * 60,
         )
         self._presence = Presence(self.db, self.channels)
         self.deliverer = Deliverer(
@@ -275,6 +282,7 @@ class App:
                 calculator_tool(self.config.tools.calculator),
                 clock_tool(self.clock, self.config.tools.time_zone),
                 stay_silent,
+                ask_person,
                 *note_tools(self.db, self.clock, self.config.memory.page_size),
                 history_tool(self.db, self.config.memory.page_size),
                 *extra_tools,
@@ -323,7 +331,8 @@ class App:
 
     def _facts(self) -> Facts:
         kinds = {name: agent.kind for name, agent in self.agents.by_name.items()}
-        return Facts(__version__, self._started_at, self.problems, kinds, self.agents.default)
+        mode = self.config.policy.mode
+        return Facts(__version__, self._started_at, self.problems, kinds, self.agents.default, mode)
 
     def _system_prompt(self, agent: Agent, conversation: Conversation, principal: Principal) -> str:
         return system_prompt(
@@ -338,7 +347,7 @@ class App:
         return history(work.history, max_chars=self.config.memory.max_chars, names=work.names)
 
     def _toolbox(self, agent: Agent, caller: ToolContext, journal: Journal) -> TurnTools:
-        gate = Gate(self.config.policy.denied_tools)
+        gate = Gate(self.config.policy)
         return TurnTools(agent.registry, caller, journal, gate, max_result_chars=self.config.tools.max_result_chars)
 
 

@@ -8,11 +8,13 @@ LarError
 │   └── CommitFailed       the commit failed; nothing of the batch was kept
 ├── EngineError            durable execution
 │   ├── Fenced             the job belongs to somebody else by now, or was cancelled
-│   └── OutcomeUnknown     an effect that must not be repeated was interrupted
+│   ├── OutcomeUnknown     an effect that must not be repeated was interrupted
+│   └── Suspended          the job waits for somebody's answer, and goes on when it comes
 ├── SandboxError           a command cannot be run behind walls
 ├── ToolError              a tool refuses or fails; its text goes to the model
 ├── ThinkingError          a runtime cannot go on; `kind` says why
-│   └── LimitReached       a limit of the turn was reached
+│   ├── LimitReached       a limit of the turn was reached
+│   └── HandedOver         somebody else must decide; the turn ends, the decision starts a new one
 ├── ChannelError           a channel cannot do what was asked
 │   ├── SendLater          not now: `after` seconds
 │   ├── SendUncertain      no answer came: it may have arrived, or not
@@ -65,6 +67,14 @@ class OutcomeUnknown(EngineError):
         self.key = key
 
 
+class Suspended(EngineError):
+    """The job waits for an answer, at most until `until` (seconds since the epoch); then it is run again."""
+
+    def __init__(self, until: float) -> None:
+        super().__init__("the job waits for an answer")
+        self.until = until
+
+
 class SandboxError(LarError):
     """A sandbox cannot run what was asked; the message says why, and what to do."""
 
@@ -93,6 +103,14 @@ class LimitReached(ThinkingError):
     def __init__(self, which: str, message: str) -> None:
         super().__init__("limit", message)
         self.which = which
+
+
+class HandedOver(ThinkingError):
+    """Somebody else must decide about a call. `summary` says what it would do, in plain words."""
+
+    def __init__(self, summary: str) -> None:
+        super().__init__("limit", f"an admin must decide: {summary}")
+        self.summary = summary
 
 
 class ChannelError(LarError):

@@ -128,7 +128,7 @@ async def test_status_tells_how_things_are(house: Household) -> None:
     await house.until(lambda: "end hello again" in house.runtime.log)
     await house.advance(3600)
     said = await house.ask("/status")
-    assert said.startswith("Lar 1.2.3, up 1 h\nagent: main (scripted)\nturns open here: 0, in all: 0\n")
+    assert said.startswith("Lar 1.2.3, up 1 h\nagent: main (scripted), mode: rw\nturns open here: 0, in all: 0\n")
     assert "delivered: 2, sent twice for a lost receipt: 0\nlast turn: 1, done\n" in said
     assert said.endswith("⚠️ telegram: cannot be reached")
 
@@ -163,16 +163,20 @@ def test_the_menu_is_for_everybody_who_may_see_it() -> None:
     """R-TG-11: the menu has every command in every language, and says which are an admin's."""
     entries = menu(RULES)
     assert {entry.language for entry in entries} == set(CATALOGUES)
-    assert {entry.command for entry in entries if entry.admin} == {"synccommands"}
+    assert {entry.command for entry in entries if entry.admin} == {"synccommands", "emergency_stop", "resume"}
     assert "login" not in {entry.command for entry in entries}
     assert "login" in {entry.command for entry in menu(LOGIN)}
 
 
 @pytest.mark.parametrize(
     ("rules", "who", "sees"),
-    [(RULES, ANN, set[str]()), (RULES, EVE, {"synccommands"}), (LOGIN, ANN, {"login", "logout"})],
+    [
+        (RULES, ANN, set[str]()),
+        (RULES, EVE, {"synccommands", "emergency_stop", "resume"}),
+        (LOGIN, ANN, {"login", "logout"}),
+    ],
 )
 def test_who_is_told_of_which_commands(rules: AccessRules, who: Principal, sees: set[str]) -> None:
     """R-TG-4: commands that are of no use to somebody are not shown to them."""
-    special: Any = {"synccommands", "login", "logout"}
+    special: Any = {"synccommands", "emergency_stop", "resume", "login", "logout"}
     assert set(listed(rules, who)) & special == sees

@@ -188,13 +188,24 @@ async def test_long_notes_are_listed_short(tools: dict[str, Tool], ann: Principa
     assert any("Plan: step" in line for line in lines)
 
 
-@pytest.mark.parametrize("name", ["save_note", "get_note", "search_notes", "list_notes", "delete_note"])
-async def test_no_notes_in_a_group(tools: dict[str, Tool], ann: Principal, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("save_note", {"text": "x"}),
+        ("get_note", {"note": "1"}),
+        ("search_notes", {"query": "x"}),
+        ("list_notes", {}),
+        ("delete_note", {"note": "1"}),
+    ],
+)
+async def test_no_notes_in_a_group(
+    tools: dict[str, Tool], ann: Principal, name: str, arguments: dict[str, str]
+) -> None:
     """What one person keeps is never shown or changed in front of others: the gate refuses, and nothing is offered."""
     context = ToolContext(ann, ConversationId(1), TurnId(1), Place.GROUP)
     box = TurnTools(Registry(tools.values()), context, MemoryJournal(), Gate())
     assert box.tools == ()
-    assert (await box.execute(ToolCall("1", name, {}))).status is ToolStatus.DENIED
+    assert (await box.execute(ToolCall("1", name, arguments))).status is ToolStatus.DENIED
 
 
 def test_a_title_is_short() -> None:

@@ -12,9 +12,10 @@ from lar.domain.principal import Principal, Role
 from lar.domain.risk import Risk
 from lar.errors import ConfigError, Fenced, ToolError
 from lar.policy.gate import Gate
+from lar.policy.settings import PolicySettings
 from lar.testing.journal import Killed, MemoryJournal
 from lar.testing.turns import ANN, Effects
-from lar.tools.contract import Tool, ToolCall, ToolContext, ToolResult, ToolStatus
+from lar.tools.contract import Nobody, Tool, ToolCall, ToolContext, ToolResult, ToolStatus
 from lar.tools.define import tool
 from lar.tools.execute import Registry, TurnTools
 
@@ -24,7 +25,7 @@ def box(
 ) -> TurnTools:
     """These tools for a person of this role."""
     context = ToolContext(Principal(PrincipalId(1), "Ann", role), ConversationId(1), TurnId(1))
-    gate = Gate(frozenset({denied}))
+    gate = Gate(PolicySettings(denied_tools=frozenset({denied})))
     return TurnTools(Registry(tools), context, journal, gate, max_result_chars=max_result_chars)
 
 
@@ -51,7 +52,7 @@ async def test_a_call_is_one_step_with_all_that_is_to_know() -> None:
     outcome = await box(journal, *Effects().tools()).execute(ToolCall("1.1", "look", {"at": "x"}))
     assert (outcome.status, outcome.text) == (ToolStatus.OK, "saw x")
     entry = journal.entries["tool:1.1"]
-    decision = {"verdict": "allow", "rule": "default.read"}
+    decision = {"verdict": "allow", "rule": "default.look"}
     assert (entry.kind, entry.input) == ("tool", {"tool": "look", "arguments": {"at": "x"}, "decision": decision})
     assert entry.output == {"status": "ok", "text": "saw x"}
 
@@ -90,17 +91,26 @@ async def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     assert "There is: act, look" in (await tools.execute(ToolCall("2", "zzzzzz"))).text
 
 
-async def test_what_the_gate_denies_is_not_offered_and_does_not_run() -> None:
-    """A tool a person may not use is not shown to the model, and refused with the reason if it is called anyhow."""
+async def test_what_is_denied_is_not_offered_and_does_not_run() -> None:
+    """R-PO-1: a tool that is switched off is neither shown to the model nor run when it is called all the same."""
     journal = MemoryJournal()
-    tools = box(journal, detonate, *Effects().tools(), role=Role.USER)
-    assert [offered.name for offered in tools.tools] == ["look", "act"]
+    tools = box(journal, detonate, *Effects().tools(), denied="detonate")
+    assert [tool.name for tool in tools.tools] == ["look", "act"]
     outcome = await tools.execute(ToolCall("1", "detonate"))
     assert (outcome.status, outcome.text) == (
         ToolStatus.DENIED,
-        "Not permitted: detonate may only be used by an admin.",
+        "Not permitted: detonate is switched off in the configuration.",
     )
-    assert journal.entries["tool:1"].input["decision"]["rule"] == "default.admins_only"
+
+
+async def test_where_nobody_can_be_asked_nothing_is_done_that_asks() -> None:
+    """R-PO-1: without a desk a call that would ask is refused, with the reason; that it was is in the journal."""
+    journal = MemoryJournal()
+    outcome = await box(journal, detonate).execute(ToolCall("1", "detonate"))
+    assert (outcome.status, "nobody can be asked" in outcome.text) == (ToolStatus.DENIED, True)
+    assert (journal.entries["gate:1"].output or {})["rule"] == "default.run_out"
+    with pytest.raises(ToolError):
+        await Nobody().choose("1", "Which?", ())
 
 
 async def test_a_private_tool_is_denied_in_a_group() -> None:

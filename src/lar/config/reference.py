@@ -107,11 +107,19 @@ def _words(annotation: Any) -> str:
         return ", ".join(f"`{choice}`" for choice in arguments)
     match shape_of(annotation):
         case List():
-            return f"list of {_words(arguments[0])}"
+            tables = isinstance(arguments[0], type) and issubclass(arguments[0], BaseModel)
+            return f"list of {'tables with ' if tables else ''}{_words(arguments[0])}"
         case Map(value):
             return f"table of {_words(value)}"
         case _:
-            return _PLAIN.get(annotation) or ", ".join(f"`{choice.value}`" for choice in annotation)  # an enum
+            return _PLAIN.get(annotation) or ", ".join(f"`{choice}`" for choice in _choices(annotation))
+
+
+def _choices(annotation: Any) -> Iterator[str]:
+    """What a value may be, or the keys of a table in a list."""
+    if issubclass(annotation, BaseModel):
+        return iter(annotation.model_fields)
+    return (choice.value for choice in annotation)
 
 
 def _default(key: Key) -> str:

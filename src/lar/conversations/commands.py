@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from lar.channels.contract import MenuEntry
-from lar.conversations import lane
+from lar.conversations import answers, lane
 from lar.conversations.problems import Problems
+from lar.conversations.questions import DENY, worded
 from lar.conversations.strings import CATALOGUES, duration, say
-from lar.domain.conversation import Conversation
+from lar.domain.conversation import Conversation, Mode
 from lar.domain.inbound import Sender
 from lar.domain.principal import Principal
+from lar.domain.question import Scope
 from lar.policy.access import AccessRules
-from lar.store import conversations, deliveries, jobs, messages, people, turns
+from lar.store import conversations, deliveries, jobs, messages, people, questions, turns
 
 ANNOUNCE = "announce"
 """The kind of job that synchronises a command menu."""
@@ -30,6 +32,7 @@ class Facts:
     problems: Problems
     runtimes: Mapping[str, str]
     default_agent: str
+    default_mode: Mode = Mode.RW
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ def _status(visit: Visit, _argument: str) -> str:
         uptime=duration(visit.language, visit.now - visit.facts.started_at),
         agent=_agent(visit),
         runtime=visit.facts.runtimes[_agent(visit)],
+        halted=visit.say("status_halted") if lane.is_halted(visit.connection) else "",
+        mode=visit.conversation.mode or visit.facts.default_mode,
         here=len(turns.open_in(visit.connection, visit.conversation.id)),
         total=turns.count_open(visit.connection),
         pending=counts.get("pending", 0) + counts.get("sending", 0),
@@ -161,6 +166,56 @@ def _logout(visit: Visit, _argument: str) -> str:
     return visit.say("logout_ok")
 
 
+def _mode(visit: Visit, argument: str) -> str:
+    wanted = argument.strip().lower()
+    current = visit.conversation.mode or visit.facts.default_mode
+    if not wanted:
+        return visit.say("mode_is", mode=current)
+    if wanted not in set(Mode):
+        return visit.say("mode_unknown", mode=wanted)
+    if wanted == Mode.FULL and not visit.principal.is_admin:
+        return visit.say("mode_admins")
+    conversations.set_mode(visit.connection, visit.conversation.id, Mode(wanted))
+    return visit.say(f"mode_{wanted}")
+
+
+def _approve(visit: Visit, argument: str) -> str:
+    number, _, scope = argument.strip().partition(" ")
+    return _answer(visit, number, scope.strip() or Scope.ONCE, "")
+
+
+def _deny(visit: Visit, argument: str) -> str:
+    number, _, reason = argument.strip().partition(" ")
+    return _answer(visit, number, DENY, reason.strip())
+
+
+def _answer(visit: Visit, number: str, answer: str, reason: str) -> str:
+    """Answer a question by its number; without one, the only one there is."""
+    open_here = [asked for asked in questions.all_open(visit.connection) if answers.may_answer(asked, visit.principal)]
+    wanted = [asked for asked in open_here if number in {"", str(asked.id)}]
+    if len(wanted) != 1:
+        return _approvals(visit, "")
+    verdict = answers.verdict_of(wanted[0], answer, reason)
+    if verdict is None:
+        return visit.say("answer_unknown", answer=answer)
+    return answers.decide(visit.connection, wanted[0], visit.principal, verdict, visit.now) or visit.say("press_stale")
+
+
+def _approvals(visit: Visit, _argument: str) -> str:
+    open_here = [asked for asked in questions.all_open(visit.connection) if answers.may_answer(asked, visit.principal)]
+    lines = [worded(visit.connection, asked, visit.language) for asked in open_here]
+    return "\n\n".join(lines) or visit.say("approvals_none")
+
+
+def _emergency_stop(visit: Visit, _argument: str) -> str:
+    stopped = lane.stop_everything(visit.connection, visit.principal.id, visit.now)
+    return visit.say("emergency_stopped", turns=stopped.turns, parts=stopped.parts)
+
+
+def _resume(visit: Visit, _argument: str) -> str:
+    return visit.say("resumed" if lane.let_go_on(visit.connection) else "nothing_to_resume")
+
+
 COMMANDS: Mapping[str, ControlCommand] = {
     "help": ControlCommand(_help),
     "start": ControlCommand(_start),
@@ -172,6 +227,12 @@ COMMANDS: Mapping[str, ControlCommand] = {
     "whoami": ControlCommand(_whoami),
     "where": ControlCommand(_where),
     "synccommands": ControlCommand(_synccommands, admin=True),
+    "mode": ControlCommand(_mode),
+    "approvals": ControlCommand(_approvals),
+    "approve": ControlCommand(_approve),
+    "deny": ControlCommand(_deny),
+    "emergency_stop": ControlCommand(_emergency_stop, admin=True),
+    "resume": ControlCommand(_resume, admin=True),
     "login": ControlCommand(_login),
     "logout": ControlCommand(_logout),
 }

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -13,6 +13,7 @@ from lar.channels.contract import Rendered
 from lar.conversations import lane, machine
 from lar.conversations.agents import Agent, Agents
 from lar.conversations.attachments import describe, fetch_all
+from lar.conversations.desk import APPROVED_CALL, TurnDesk
 from lar.conversations.machine import Crashed, Event, Failed, Finish, Frame, SendNotice, ShowPreview, ShowTyping, Tick
 from lar.conversations.presence import Channels, Presence
 from lar.conversations.settings import ConversationSettings
@@ -20,20 +21,21 @@ from lar.conversations.steering import Joined
 from lar.conversations.strings import say
 from lar.conversations.work import Work, load, pin
 from lar.domain.artifact import Outgoing
-from lar.domain.conversation import Conversation
+from lar.domain.conversation import Conversation, Mode
 from lar.domain.delivery import OutgoingFile, Part
 from lar.domain.ids import ConversationId, MessageId
 from lar.domain.job import Job
 from lar.domain.message import Author, Message
 from lar.domain.principal import Principal
+from lar.domain.question import Question
 from lar.domain.turn import TurnState, Usage
 from lar.domain.values import Clock
-from lar.engine.contract import Done, JobContext, Journal, Outcome
-from lar.errors import EngineError, StoreError, ThinkingError
-from lar.runtimes.contract import Exchange, TurnRequest
+from lar.engine.contract import Done, JobContext, Journal, Outcome, Wait
+from lar.errors import EngineError, StoreError, Suspended, ThinkingError
+from lar.runtimes.contract import Exchange, ToolEnded, ToolStarted, TurnRequest
 from lar.store import deliveries, history, messages, people, turns
 from lar.store.database import Database
-from lar.tools.contract import Toolbox, ToolContext
+from lar.tools.contract import Toolbox, ToolCall, ToolContext
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +50,8 @@ LONG_REPLY = 20_000
 class Prompting:
     """How prompts are made. `window` is how many messages of history a prompt carries at most.
 
-    `keep` is how many messages a conversation keeps at all, None: every one.
+    `keep` is how many messages a conversation keeps at all, None: every one. `mode` is that of a conversation nobody
+    set one for; a question stays open for `ask_seconds`.
     """
 
     window: int
@@ -56,6 +59,8 @@ class Prompting:
     history: Callable[[Work], tuple[Exchange, ...]]
     toolbox: Callable[[Agent, ToolContext, Journal], Toolbox]
     keep: int | None = None
+    mode: Mode = Mode.RW
+    ask_seconds: float = 12 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +92,13 @@ class TurnHandler:
         joined = Joined(self._around.db, work)
         with structlog.contextvars.bound_contextvars(turn=work.turn.id, conversation=work.conversation.id):
             try:
-                finish, usage = await self._think(work, context, joined)
-                rendered = await self._render(work, finish.reply)
+                thought = await self._think(work, context, joined)
+                rendered = await self._render(work, thought.finish.reply)
+            except Suspended as waits:
+                return Wait(waits.until)
             finally:
                 self._presence.end(work)
-        return Done(lambda connection: self._finish(connection, work, finish, usage, rendered, joined))
+        return Done(lambda connection: self._finish(connection, work, thought, rendered, joined))
 
     def give_up(self, connection: Connection, job: Job, error: str) -> None:
         """The engine has tried often enough: say so."""
@@ -121,7 +128,16 @@ class TurnHandler:
         channel = around.channels.get((work.conversation.address.channel, work.conversation.address.account))
         fetched = await fetch_all(work.said, channel, context, around.files)
         prompt = "\n\n".join(describe(spoken(work, message), fetched.get(message.id, ())) for message in work.said)
-        caller = ToolContext(work.principal, work.conversation.id, work.turn.id, work.conversation.place)
+        desk = TurnDesk(around.db, work, context, self._language(work), around.prompting.ask_seconds, around.clock)
+        caller = ToolContext(
+            work.principal,
+            work.conversation.id,
+            work.turn.id,
+            work.conversation.place,
+            mode=work.conversation.mode or around.prompting.mode,
+            taint=work.taint,
+            desk=desk,
+        )
         return agent, TurnRequest(
             turn_id=work.turn.id,
             system=work.system,
@@ -133,7 +149,7 @@ class TurnHandler:
             steering=joined if joined.wanted(around.settings.queue_mode) else None,
         )
 
-    async def _think(self, work: Work, context: JobContext, joined: Joined) -> tuple[Finish, Usage]:
+    async def _think(self, work: Work, context: JobContext, joined: Joined) -> "Thought":
         """Let the runtime think, and the machine decide, until the machine says that the turn is over."""
         around = self._around
         agent, request = await self._request(work, context, joined)
@@ -150,7 +166,7 @@ class TurnHandler:
         )
         events: asyncio.Queue[Event | BaseException] = asyncio.Queue()
         loop = asyncio.get_running_loop()
-        pump = loop.create_task(_pump(agent, request, events))
+        pump = loop.create_task(_pump(agent, request, events, work.approved))
         pump.add_done_callback(lambda _: events.put_nowait(Crashed()))  # means nothing behind the event that ended it
         try:
             while True:
@@ -164,7 +180,7 @@ class TurnHandler:
                 state, commands = machine.advance(state, event, around.ticks())
                 for command in commands:
                     if isinstance(command, Finish):
-                        return command, state.usage
+                        return Thought(command, state.usage, request.toolbox.taint)
                     await self._obey(command, work, context)
         finally:
             pump.cancel()
@@ -206,14 +222,13 @@ class TurnHandler:
         self,
         connection: Connection,
         work: Work,
-        finish: Finish,
-        usage: Usage,
+        thought: "Thought",
         parts: Sequence[Part],
         joined: Joined,
     ) -> None:
         """End the turn: its state, the reply in the transcript and in the outbox, and what arrived too late for it."""
-        now = self._around.clock()
-        turns.end(connection, work.turn.id, finish.state, usage, now, finish.error)
+        now, finish = self._around.clock(), thought.finish
+        turns.end(connection, work.turn.id, finish.state, thought.usage, now, finish.error, thought.taint)
         if finish.reply:
             reply = Message(
                 MessageId(0), work.conversation.id, Author.ASSISTANT, finish.reply, now, turn_id=work.turn.id
@@ -231,9 +246,22 @@ class TurnHandler:
             messages.move(connection, [message.id for message in late], next_turn)
 
 
-async def _pump(agent: Agent, request: TurnRequest, events: "asyncio.Queue[Event | BaseException]") -> None:
-    """Hand over what the runtime yields, and how it ended."""
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """How thinking ended, what it used, and what it saw from outside."""
+
+    finish: Finish
+    usage: Usage
+    taint: tuple[str, ...]
+
+
+async def _pump(
+    agent: Agent, request: TurnRequest, events: "asyncio.Queue[Event | BaseException]", approved: Question | None
+) -> None:
+    """Hand over what the runtime yields, and how it ended. What an admin approved is done before it thinks."""
     try:
+        if approved is not None:
+            request = await _carry_out(approved, request, events)
         async with aclosing(agent.runtime.run(request)) as stream:
             async for event in stream:
                 events.put_nowait(event)
@@ -244,6 +272,22 @@ async def _pump(agent: Agent, request: TurnRequest, events: "asyncio.Queue[Event
     except Exception:
         log.exception("runtime failed", turn=request.turn_id, agent=agent.name)
         events.put_nowait(Crashed())
+
+
+async def _carry_out(
+    approved: Question, request: TurnRequest, events: "asyncio.Queue[Event | BaseException]"
+) -> TurnRequest:
+    """Run the very call that was approved, once; the prompt tells what came of it."""
+    call = ToolCall(APPROVED_CALL, approved.about["tool"], approved.about["arguments"])
+    events.put_nowait(ToolStarted(call.name, call.key))
+    outcome = await request.toolbox.execute(call)
+    events.put_nowait(ToolEnded(call.name, call.key, outcome.status, outcome.outgoing))
+    return replace(request, prompt=told(request.prompt, outcome.text))
+
+
+def told(prompt: str, outcome: str) -> str:
+    """The prompt of a turn that carried out what was approved."""
+    return f"{prompt}\n\nWhat came of it:\n{outcome}"
 
 
 def as_part(outgoing: Outgoing) -> Part:

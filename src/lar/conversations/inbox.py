@@ -7,20 +7,22 @@ from dataclasses import replace
 import structlog
 from sqlalchemy import Connection
 
-from lar.conversations import commands, lane, pairing
+from lar.conversations import answers, commands, lane, pairing
 from lar.conversations.commands import Facts, Visit
 from lar.conversations.settings import ConversationSettings
 from lar.conversations.strings import say
 from lar.domain.conversation import Address, Place
 from lar.domain.delivery import Part
-from lar.domain.ids import PrincipalId
+from lar.domain.ids import PrincipalId, QuestionId
 from lar.domain.inbound import ChatStatus, Inbound, Press, Sender, Text
 from lar.domain.principal import Principal, Role
+from lar.domain.question import Question, QuestionState
 from lar.domain.turn import TurnState
 from lar.domain.values import Clock
 from lar.errors import StoreError
 from lar.policy.access import AccessRules, admit
 from lar.store import conversations, deliveries, inbound, messages, people, turns
+from lar.store import questions as stored_questions
 from lar.store.database import Database
 from lar.store.inbound import InboundState
 from lar.store.people import Known
@@ -162,6 +164,13 @@ class Inbox:
             return InboundState.IGNORED if command[0] == "login" else InboundState.TAKEN
         if said.edited:
             return _edit(visit, said)
+        return self._submit(visit, said)
+
+    def _submit(self, visit: Visit, said: Text) -> InboundState:
+        """Make a message the answer to what is asked here, or work for a turn."""
+        asked = answers.waits_for(visit.connection, visit.conversation.id, visit.principal.id)
+        if asked is not None and not said.attachments:
+            return _answer_in_words(visit, asked, said)
         taken = lane.submit(visit.connection, self._settings, visit.conversation, visit.principal.id, said, visit.now)
         if taken is lane.Taken.FULL_HERE:
             _reply(visit, visit.say("queue_full", count=self._settings.max_queued_per_chat))
@@ -169,6 +178,8 @@ class Inbox:
         if taken is lane.Taken.FULL_EVERYWHERE:
             _reply(visit, visit.say("total_full"))
             return InboundState.FULL
+        if lane.is_halted(visit.connection):
+            _reply(visit, visit.say("halted"))
         return InboundState.TAKEN
 
     def _refuse(
@@ -240,8 +251,18 @@ def _edit(visit: Visit, said: Text) -> InboundState:
     return InboundState.TAKEN
 
 
+def _answer_in_words(visit: Visit, asked: Question, said: Text) -> InboundState:
+    """Who was asked wrote instead of pressing: the turn that asks is told, and goes on."""
+    lane.answer_in_words(visit.connection, visit.conversation.id, visit.principal.id, asked, said, visit.now)
+    answers.withdraw(visit.connection, asked, visit.principal, said.text, visit.now)
+    return InboundState.TAKEN
+
+
 def _press(visit: Visit, press: Press) -> InboundState:
     """A button: carried out once, and only for those who may press it. The pressed message becomes its outcome."""
+    pressed = answers.read_press(press.data)
+    if pressed is not None:
+        return _press_answer(visit, press, *pressed)
     for prefix, approve in ((pairing.APPROVE, True), (pairing.DENY, False)):
         if press.data.startswith(prefix):
             if not visit.principal.is_admin:
@@ -257,6 +278,27 @@ def _press(visit: Visit, press: Press) -> InboundState:
             return InboundState.TAKEN
     _acknowledge(visit, press, visit.say("press_stale"))
     return InboundState.IGNORED
+
+
+def _press_answer(visit: Visit, press: Press, number: QuestionId, answer: str) -> InboundState:
+    """A button of a question."""
+    asked = stored_questions.get(visit.connection, number)
+    verdict = answers.verdict_of(asked, answer) if asked else None
+    if asked is None or verdict is None:
+        _acknowledge(visit, press, visit.say("press_stale"))
+        return InboundState.IGNORED
+    if not answers.may_answer(asked, visit.principal):
+        forbidden = "press_forbidden" if asked.admins_only else "press_not_yours"
+        _acknowledge(visit, press, visit.say(forbidden))
+        return InboundState.REFUSED
+    if asked.state is QuestionState.OPEN and asked.expires_at <= visit.now:
+        answers.expire(visit.connection, asked, visit.now)
+        asked = replace(asked, state=QuestionState.EXPIRED)
+    if answers.decide(visit.connection, asked, visit.principal, verdict, visit.now) is None:
+        _acknowledge(visit, press, answers.settled(visit.connection, asked, visit.language))
+        return InboundState.TAKEN
+    _acknowledge(visit, press, visit.say("press_done"))
+    return InboundState.TAKEN
 
 
 def _acknowledge(visit: Visit, press: Press, text: str) -> None:

@@ -6,14 +6,18 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
+from lar.conversations import questions
 from lar.conversations.settings import ConversationSettings
 from lar.domain.conversation import Conversation, QueueMode
 from lar.domain.delivery import DeliveryState
-from lar.domain.ids import ConversationId, JobId, MessageId, PrincipalId, TurnId
+from lar.domain.ids import ConversationId, MessageId, PrincipalId, TurnId
 from lar.domain.inbound import Text
 from lar.domain.message import Author, Message
+from lar.domain.question import Question
 from lar.domain.turn import Turn, TurnState
-from lar.store import deliveries, jobs, messages, turns
+from lar.domain.values import JsonObject
+from lar.store import deliveries, jobs, lasting, messages, turns
+from lar.store.database import notify
 
 TURN = "turn"
 """The kind of job that does a turn."""
@@ -108,17 +112,46 @@ def _still_open(connection: Connection, turn: Turn, due: float) -> bool:
 def _interrupt(connection: Connection, mine: Sequence[Turn], now: float) -> None:
     """Stop a person's running turn. What was answered before, and what they wait for besides, is still theirs."""
     running = [turn for turn in mine if turn.state is TurnState.RUNNING]
-    _end(connection, [turn.job_id for turn in running], now, "interrupted by a new message")
+    _end(connection, running, now, "interrupted by a new message")
     deliveries.close_turns(connection, [turn.id for turn in running], DeliveryState.CANCELLED)
 
 
-def start(connection: Connection, conversation: Conversation, sender: PrincipalId, due: float, now: float) -> TurnId:
+def start(
+    connection: Connection,
+    conversation: Conversation,
+    sender: PrincipalId,
+    due: float,
+    now: float,
+    payload: JsonObject | None = None,
+) -> TurnId:
     """Queue a new turn for this person, to run from `due` (seconds since the epoch) on."""
-    job_id = jobs.enqueue(connection, kind=TURN, lane=lane_of(conversation.id), payload={}, now=now, run_at=due)
+    lane, given = lane_of(conversation.id), payload or {}
+    job_id = jobs.enqueue(connection, kind=TURN, lane=lane, payload=given, now=now, run_at=due)
     return turns.add(
         connection,
         Turn(TurnId(0), conversation.id, sender, job_id, TurnState.QUEUED, conversation.agent, created_at=now),
     )
+
+
+def start_approved(
+    connection: Connection, conversation: Conversation, approved: Question, text: str, now: float
+) -> TurnId:
+    """Queue the turn that carries out what an admin approved; `text` tells the transcript."""
+    turn_id = start(connection, conversation, approved.principal_id, now, now, {"question": approved.id})
+    messages.add(connection, Message(MessageId(0), conversation.id, Author.USER, text, now, turn_id=turn_id))
+    return turn_id
+
+
+def answer_in_words(
+    connection: Connection,
+    conversation_id: ConversationId,
+    sender: PrincipalId,
+    asked: Question,
+    said: Text,
+    now: float,
+) -> None:
+    """Keep what somebody wrote instead of pressing a button, with the turn that asked them."""
+    _keep(connection, conversation_id, sender, asked.turn_id, said, now)
 
 
 def text_of(said: Text) -> str:
@@ -157,11 +190,38 @@ def stop(connection: Connection, conversation_id: ConversationId, now: float) ->
     Their writes are refused from the commit on.
     """
     parts = deliveries.close_open(connection, [conversation_id], DeliveryState.CANCELLED, turns_only=True)
-    open_jobs = [turn.job_id for turn in turns.open_in(connection, conversation_id)]
-    return Stopped(_end(connection, open_jobs, now, "stopped"), parts)
+    return Stopped(_end(connection, turns.open_in(connection, conversation_id), now, "stopped"), parts)
 
 
-def _end(connection: Connection, job_ids: Sequence[JobId], now: float, why: str) -> int:
-    """Cancel these jobs and mark their turns as stopped; how many."""
+def stop_everything(connection: Connection, by: PrincipalId, now: float) -> Stopped:
+    """The emergency stop: end everything open everywhere, and keep it so until `let_go_on`.
+
+    Subscribers of "halt" are told, so that what runs outside of jobs ends, too.
+    """
+    lasting.save(connection, jobs.HALT, {"by": by, "at": now})
+    open_turns = turns.all_open(connection)
+    conversations = sorted({turn.conversation_id for turn in open_turns})
+    parts = deliveries.close_open(connection, conversations, DeliveryState.CANCELLED, turns_only=True)
+    stopped = Stopped(_end(connection, open_turns, now, "emergency stop"), parts)
+    jobs.cancel_active(connection, now)
+    notify(connection, "halt")
+    return stopped
+
+
+def let_go_on(connection: Connection) -> bool:
+    """End the emergency stop. False if there was none."""
+    notify(connection, "jobs")
+    return lasting.drop(connection, jobs.HALT)
+
+
+def is_halted(connection: Connection) -> bool:
+    """Whether the emergency stop holds."""
+    return lasting.load(connection, jobs.HALT) is not None
+
+
+def _end(connection: Connection, open_turns: Sequence[Turn], now: float, why: str) -> int:
+    """Cancel the jobs of these turns, mark them as stopped, and take back what they ask; how many there were."""
+    job_ids = [turn.job_id for turn in open_turns]
     jobs.cancel(connection, job_ids, now)
+    questions.cancel_turns(connection, [turn.id for turn in open_turns], now)
     return turns.stop_jobs(connection, job_ids, now, why)

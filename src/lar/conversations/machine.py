@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from lar.conversations.strings import duration, say
 from lar.domain.artifact import Outgoing
 from lar.domain.turn import Limits, TurnState, Usage
-from lar.errors import LimitReached, ThinkingError
+from lar.errors import HandedOver, LimitReached, ThinkingError
 from lar.runtimes.contract import (
     Finished,
     ModelCalled,
@@ -187,6 +187,9 @@ def _finished(state: State, event: Finished) -> tuple[State, list[Command]]:
 
 def _failed(state: State, error: ThinkingError) -> tuple[State, list[Command]]:
     language = state.frame.language
+    if isinstance(error, HandedOver):
+        text = say(language, "handed_over", summary=error.summary)
+        return _end(state, TurnState.DONE, "\n\n".join(line for line in (state.text.strip(), text) if line), "")
     if isinstance(error, LimitReached):
         return _explain(state, _limit(state, error.which), str(error))
     when = "" if error.retry_after is None else say(language, "when", seconds=round(error.retry_after))

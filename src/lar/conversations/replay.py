@@ -8,9 +8,10 @@ from typing import Any, cast
 
 from lar.conversations.agents import Agent
 from lar.conversations.attachments import describe, fetch_all
-from lar.conversations.driver import Prompting, spoken
+from lar.conversations.desk import APPROVED_CALL
+from lar.conversations.driver import Prompting, spoken, told
 from lar.conversations.work import Work, names_of
-from lar.domain.conversation import Address, Conversation, Place
+from lar.domain.conversation import Address, Conversation, Mode, Place
 from lar.domain.ids import ConversationId, JobId, MessageId, PrincipalId, TurnId
 from lar.domain.inbound import Attachment, AttachmentKind
 from lar.domain.message import Author, Message
@@ -19,7 +20,7 @@ from lar.domain.turn import Turn, TurnState
 from lar.domain.values import JsonObject
 from lar.errors import LarError, OutcomeUnknown, ThinkingError
 from lar.runtimes.contract import Finished, TurnRequest
-from lar.tools.contract import ToolContext
+from lar.tools.contract import Nobody, ToolContext
 
 Plain = Mapping[str, Any]
 
@@ -44,6 +45,10 @@ class RecordedJournal:
     used: list[str] = field(default_factory=list[str])
     differences: list[str] = field(default_factory=list[str])
 
+    def output(self, key: str) -> JsonObject | None:  # noqa: ARG002  # as in the contract
+        """Nothing is taken from the record before it is asked for, so that what is asked can be compared."""
+        return None
+
     async def step(
         self,
         key: str,
@@ -63,6 +68,10 @@ class RecordedJournal:
         self.used.append(key)
         self.differences += [f"{kind} {key}: {text}" for text in compare(recorded["input"], input)]
         return cast("JsonObject", recorded["output"])
+
+
+_NOT_AGAIN = ("steer:", "gate:")
+"""Steps a replay does not ask for again: what people said meanwhile."""
 
 
 def compare(recorded: JsonObject, now: JsonObject) -> list[str]:
@@ -86,6 +95,22 @@ def _first_difference(old: Sequence[Any], new: Sequence[Any]) -> str:
     return f"were {len(old)} and are {len(new)}"
 
 
+class RecordedDesk(Nobody):
+    """A desk that knows what was permitted when the turn ran. Whoever was asked then is not asked again."""
+
+    def __init__(self, steps: Mapping[str, Plain]) -> None:
+        self._rules = {
+            step["input"]["tool"]: str(step["input"]["decision"]["rule"])
+            for step in steps.values()
+            if step["kind"] == "tool" and step["input"].get("decision")
+        }
+
+    async def permitted(self, tool: str, _target: str, /) -> str:
+        """What the record says about this tool."""
+        rule = self._rules.get(tool, "")
+        return rule if rule.startswith("permission.") else ""
+
+
 async def replay(record: JsonObject, agent: Agent, prompting: Prompting) -> Replay:
     """Run the turn of an exported record with today's code, prompt and tools."""
     work = _work(record)
@@ -96,7 +121,7 @@ async def replay(record: JsonObject, agent: Agent, prompting: Prompting) -> Repl
         await _compare_answer(record, agent, await _request(work, agent, prompting, journal), journal)
     except Diverged as error:
         journal.differences.append(str(error))
-    unused = [key for key in journal.steps if key not in journal.used and not key.startswith("steer:")]
+    unused = [key for key in journal.steps if key not in journal.used and not key.startswith(_NOT_AGAIN)]
     if unused:
         journal.differences.append(f"not asked for any more: {', '.join(unused)}")
     return Replay(len(journal.used), tuple(journal.differences))
@@ -104,12 +129,25 @@ async def replay(record: JsonObject, agent: Agent, prompting: Prompting) -> Repl
 
 async def _request(work: Work, agent: Agent, prompting: Prompting, journal: RecordedJournal) -> TurnRequest:
     fetched = await fetch_all(work.said, None, journal, Path())
-    caller = ToolContext(work.principal, work.conversation.id, work.turn.id, work.conversation.place)
+    caller = ToolContext(
+        work.principal,
+        work.conversation.id,
+        work.turn.id,
+        work.conversation.place,
+        mode=work.conversation.mode or prompting.mode,
+        taint=work.taint,
+        desk=RecordedDesk(journal.steps),
+    )
+    prompt = "\n\n".join(describe(spoken(work, said), fetched.get(said.id, ())) for said in work.said)
+    carried = f"tool:{APPROVED_CALL}"
+    if carried in journal.steps and journal.steps[carried]["output"]:
+        journal.used.append(carried)
+        prompt = told(prompt, str(journal.steps[carried]["output"]["text"]))
     return TurnRequest(
         turn_id=work.turn.id,
         system=work.system,
         history=prompting.history(work),
-        prompt="\n\n".join(describe(spoken(work, said), fetched.get(said.id, ())) for said in work.said),
+        prompt=prompt,
         limits=agent.limits,
         toolbox=prompting.toolbox(agent, caller, journal),
         journal=journal,
@@ -157,12 +195,14 @@ def _work(record: JsonObject) -> Work:
             Place(where["place"]),
             where["title"],
             where["agent"],
+            mode=Mode(where["mode"]) if where["mode"] else None,
         ),
         Principal(PrincipalId(who["id"]), who["name"], Role(who["role"]), who["language"]),
         tuple(spoken_in_turn[number] for number in pinned["said"] if number in spoken_in_turn),
         tuple(before[number] for number in pinned["history"] if number in before),
         str(record["system"]),
         names_of(pinned),
+        tuple(pinned.get("taint", ())),
     )
 
 

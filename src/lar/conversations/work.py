@@ -1,17 +1,18 @@
 """What a turn works on: read once by its first attempt, pinned, and read again the same by every later one."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from lar.domain.conversation import Conversation, Place
-from lar.domain.ids import JobId, PrincipalId
+from lar.domain.ids import JobId, PrincipalId, QuestionId
 from lar.domain.message import Author, Message
 from lar.domain.principal import Principal
+from lar.domain.question import Question
 from lar.domain.turn import Turn, TurnState
 from lar.domain.values import JsonObject
-from lar.store import conversations, messages, people, turns
+from lar.store import conversations, jobs, messages, people, questions, turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,10 @@ class Work:
     system: str
     names: Mapping[PrincipalId, str]
     """Who said what, in a group; empty in a private chat."""
+    taint: tuple[str, ...] = ()
+    """Where content from outside came from that is in the history or in what was said."""
+    approved: Question | None = None
+    """The call of an earlier turn that an admin approved, and this one carries out."""
 
 
 SystemPrompt = Callable[[Conversation, Principal], str]
@@ -51,14 +56,17 @@ def pin(connection: Connection, job_id: JobId, window: int, system_prompt: Syste
     history = messages.window(connection, conversation.id, conversation.history_after, turn.id, window)
     system = system_prompt(conversation, principal)
     names = _names(connection, conversation, [*history, *said])
+    approved = _approved(connection, turn)
+    taint = _taint(connection, conversation, history, approved)
     pinned = {
         "names": {str(author): name for author, name in names.items()},
         "system": turns.keep_prompt(connection, system),
         "said": [message.id for message in said],
         "history": [message.id for message in history],
+        "taint": taint,
     }
     turns.begin(connection, turn.id, pinned, now)
-    return Work(turn, conversation, principal, tuple(said), tuple(history), system, names)
+    return Work(turn, conversation, principal, tuple(said), tuple(history), system, names, tuple(taint), approved)
 
 
 def _read(connection: Connection, turn: Turn, pinned: JsonObject) -> Work:
@@ -70,7 +78,27 @@ def _read(connection: Connection, turn: Turn, pinned: JsonObject) -> Work:
         tuple(messages.by_ids(connection, pinned["history"])),
         turns.prompt_text(connection, pinned["system"]),
         names_of(pinned),
+        tuple(pinned.get("taint", ())),
+        _approved(connection, turn),
     )
+
+
+def _approved(connection: Connection, turn: Turn) -> Question | None:
+    job = jobs.get(connection, turn.job_id)
+    number = job.payload.get("question") if job else None
+    return questions.get(connection, QuestionId(number)) if isinstance(number, int) else None
+
+
+def _taint(
+    connection: Connection, conversation: Conversation, history: Sequence[Message], approved: Question | None
+) -> list[str]:
+    """Content from outside taints for as long as it, or what was answered to it, is in the context."""
+    sources = turns.taint_of(connection, {message.turn_id for message in history if message.turn_id is not None})
+    if conversation.place is Place.GROUP:
+        sources.append("group")
+    if approved is not None:
+        sources.extend(approved.about["taint"])
+    return list(dict.fromkeys(sources))
 
 
 def names_of(pinned: JsonObject) -> Mapping[PrincipalId, str]:

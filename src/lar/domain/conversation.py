@@ -13,6 +13,18 @@ class Place(StrEnum):
     GROUP = "group"
 
 
+class Mode(StrEnum):
+    """How much may be done in a conversation without asking.
+
+    `ro` only looks; `rw` changes the person's own and asks before it reaches outside; `full` asks an admin only where
+    content from outside is in the context.
+    """
+
+    RO = "ro"
+    RW = "rw"
+    FULL = "full"
+
+
 class QueueMode(StrEnum):
     """What happens to a message that arrives while a turn runs.
 
@@ -42,7 +54,7 @@ class Conversation:
     """A durable thread. The prompt starts after message `history_after` (set by `/new`), 0 at first.
 
     `gone` is set when the chat blocked us; nothing is sent there until it writes again. `agent` is the name of the
-    configured agent that serves it, empty for the default.
+    configured agent that serves it, empty for the default. `mode` is None until somebody sets it.
     """
 
     id: ConversationId
@@ -53,3 +65,4 @@ class Conversation:
     history_after: int = 0
     thread_number: int = 1
     gone: bool = False
+    mode: Mode | None = None

@@ -59,7 +59,11 @@ class OutgoingFile:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a channel sends in one call: text or a file with a caption, or an edit of the message `edit_of`."""
+    """What a channel sends in one call: text or a file with a caption, or an edit of the message `edit_of`.
+
+    `edits` is the delivery whose message is edited; it becomes `edit_of` when the part leaves, or a new message where
+    that one never arrived.
+    """
 
     text: str = ""
     entities: tuple[Entity, ...] = ()
@@ -67,6 +71,7 @@ class Part:
     file: OutgoingFile | None = None
     edit_of: str = ""
     answers_press: str = ""
+    edits: int = 0
 
     def to_json(self) -> JsonObject:
         """The part as a JSON object, defaults left out."""
@@ -86,6 +91,7 @@ class Part:
             file=OutgoingFile(**file) if file else None,
             edit_of=str(raw.get("edit_of", "")),
             answers_press=str(raw.get("answers_press", "")),
+            edits=int(cast("int", raw.get("edits", 0))),
         )
 
 

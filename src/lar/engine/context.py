@@ -66,6 +66,11 @@ class Context:
 
         return await self._db.write(fenced, *args, **kwargs)
 
+    def output(self, key: str) -> JsonObject | None:
+        """What the step of this key gave, None where it is not done."""
+        known = self._journal.get(key)
+        return known.output if known is not None and known.state is StepState.DONE else None
+
     async def take_signals(self, name: str) -> list[JsonObject]:
         """The payloads of the signals with this name that were not taken before, oldest first."""
         return await self.write(signals.take, self._job.id, name, now=self._clock())

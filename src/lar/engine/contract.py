@@ -16,6 +16,10 @@ T = TypeVar("T")
 class Journal(Protocol):
     """The step table of one job."""
 
+    def output(self, key: str) -> JsonObject | None:
+        """What the step of this key gave, None where it is not done."""
+        ...
+
     async def step(
         self,
         key: str,

@@ -7,11 +7,12 @@ from pydantic import Field
 
 from lar.domain.conversation import Place
 from lar.domain.ids import MessageId
-from lar.domain.risk import Risk
+from lar.domain.risk import Deed, Risk
+from lar.domain.values import JsonObject
 from lar.errors import ToolError
 from lar.store import history
 from lar.store.database import Database
-from lar.tools.contract import Tool, ToolContext
+from lar.tools.contract import Effect, Tool, ToolContext, ToolResult
 from lar.tools.define import tool
 
 _LONGEST_LINE = 2000
@@ -20,13 +21,13 @@ _LONGEST_LINE = 2000
 def history_tool(db: Database, page_size: int = 20) -> Tool:
     """The tool `chat_history`."""
 
-    @tool(risk=Risk.WRITE, repeatable=True)
+    @tool(risk=Risk.WRITE, repeatable=True, effect=_effect)
     async def chat_history(
         context: ToolContext,
         action: Literal["show", "trim"] = "show",
         before: Annotated[int, Field(ge=0)] = 0,
         keep: Annotated[int, Field(ge=0)] = 0,
-    ) -> str:
+    ) -> str | ToolResult:
         """Look at earlier messages of this conversation, or delete its oldest messages for good.
 
         Args:
@@ -45,12 +46,21 @@ def history_tool(db: Database, page_size: int = 20) -> Tool:
     return chat_history
 
 
-async def _show(db: Database, context: ToolContext, before: MessageId | None, limit: int) -> str:
+def _effect(arguments: JsonObject) -> Effect:
+    if arguments["action"] == "show":
+        return Effect(Deed.LOOK, "look at earlier messages of this conversation")
+    kept = f"all but the newest {arguments['keep']} messages" if arguments["keep"] else "all earlier messages"
+    return Effect(Deed.REMEMBER, f"delete {kept} of this conversation for good")
+
+
+async def _show(db: Database, context: ToolContext, before: MessageId | None, limit: int) -> str | ToolResult:
     lines, total = await db.read(history.latest, context.conversation_id, before, limit)
     if not lines:
         return "There are no earlier messages."
     shown = [f"#{line.id} {_moment(line.created_at)} {line.author}: {_cut(line.text)}" for line in lines]
-    return "\n".join([f"{len(lines)} of {total} messages, oldest first:", *shown])
+    text = "\n".join([f"{len(lines)} of {total} messages, oldest first:", *shown])
+    taint = await db.read(history.taint_of, [line.id for line in lines])
+    return ToolResult(text, source=f"earlier messages ({', '.join(taint)})" if taint else "")
 
 
 def _moment(seconds: float) -> str:

@@ -5,12 +5,12 @@ from typing import Annotated
 from pydantic import Field
 
 from lar.domain.note import Note
-from lar.domain.risk import Risk
-from lar.domain.values import Clock
+from lar.domain.risk import Deed, Risk
+from lar.domain.values import Clock, JsonObject
 from lar.errors import ToolError
 from lar.store import notes
 from lar.store.database import Database
-from lar.tools.contract import Tool, ToolContext
+from lar.tools.contract import Effect, Tool, ToolContext
 from lar.tools.define import tool
 
 _LONGEST_TITLE = 60
@@ -24,7 +24,7 @@ PageNumber = Annotated[int, Field(ge=1, le=100_000)]
 def note_tools(db: Database, clock: Clock, page_size: int = 20) -> tuple[Tool, ...]:
     """The tools `save_note`, `get_note`, `search_notes`, `list_notes` and `delete_note`."""
 
-    @tool(risk=Risk.WRITE, repeatable=True, private=True)
+    @tool(risk=Risk.WRITE, repeatable=True, private=True, effect=_keeping)
     async def save_note(context: ToolContext, text: Body, title: Title = "") -> str:
         """Keep a note for this person, for good. A note of the same title is replaced.
 
@@ -69,7 +69,7 @@ def note_tools(db: Database, clock: Clock, page_size: int = 20) -> tuple[Tool, .
         """
         return _shown(await db.read(notes.search, context.principal.id, "", page_size, (page - 1) * page_size), page)
 
-    @tool(risk=Risk.WRITE, repeatable=False, private=True)
+    @tool(risk=Risk.WRITE, repeatable=False, private=True, effect=_deleting)
     async def delete_note(context: ToolContext, note: str) -> str:
         """Delete one of this person's notes for good.
 
@@ -91,6 +91,15 @@ def note_tools(db: Database, clock: Clock, page_size: int = 20) -> tuple[Tool, .
         return "\n".join(lines)
 
     return save_note, get_note, search_notes, list_notes, delete_note
+
+
+def _keeping(arguments: JsonObject) -> Effect:
+    title, text = arguments["title"].strip(), arguments["text"].strip()
+    return Effect(Deed.REMEMBER, f"keep the note {title or title_of(text)!r}: {text}")
+
+
+def _deleting(arguments: JsonObject) -> Effect:
+    return Effect(Deed.REMEMBER, f"delete the note {arguments['note']!r} for good")
 
 
 NOTHING = "No notes found."

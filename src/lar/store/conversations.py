@@ -1,11 +1,12 @@
 """Conversations: find, make, change."""
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, select, union, update
 
-from lar.domain.conversation import Address, Conversation, Place
-from lar.domain.ids import ConversationId
+from lar.domain.conversation import Address, Conversation, Mode, Place
+from lar.domain.ids import ConversationId, PrincipalId
+from lar.domain.principal import Role
 from lar.store.dialect import InsertNew
-from lar.store.schema import conversation
+from lar.store.schema import conversation, identity, message, principal
 
 _FIND = (
     select(conversation)
@@ -32,6 +33,7 @@ def _conversation(row: Row[*tuple[object, ...]]) -> Conversation:
         history_after=row.history_after,
         thread_number=row.thread_number,
         gone=row.gone,
+        mode=Mode(row.mode) if row.mode else None,
     )
 
 
@@ -63,6 +65,30 @@ def ensure(connection: Connection, address: Address, place: Place, title: str, n
     return found
 
 
+def of_admins(connection: Connection) -> list[tuple[Conversation, PrincipalId]]:
+    """The private conversations of people who were admins when they last wrote, with whose they are."""
+    named = select(conversation.c.id.label("here"), identity.c.principal_id.label("who")).join(
+        identity,
+        (identity.c.channel == conversation.c.channel)
+        & (identity.c.account == conversation.c.account)
+        & (identity.c.user == conversation.c.chat),
+    )
+    wrote = select(message.c.conversation_id, message.c.principal_id).where(message.c.principal_id.is_not(None))
+    theirs = union(named, wrote).subquery()
+    rows = connection.execute(
+        select(conversation, principal.c.id.label("admin"))
+        .join(theirs, theirs.c.here == conversation.c.id)
+        .join(principal, principal.c.id == theirs.c.who)
+        .where(
+            principal.c.role == Role.ADMIN,
+            conversation.c.place == Place.PRIVATE,
+            conversation.c.gone.is_(other=False),
+        )
+        .order_by(conversation.c.id)
+    )
+    return [(_conversation(row), PrincipalId(row.admin)) for row in rows]
+
+
 def set_gone(connection: Connection, channel: str, account: str, chat: str, *, gone: bool) -> list[ConversationId]:
     """Mark every conversation of a chat as closed to us, or open again; their ids."""
     rows = connection.execute(
@@ -82,3 +108,8 @@ def start_thread(connection: Connection, conversation_id: ConversationId, histor
         .values(history_after=history_after, thread_number=conversation.c.thread_number + 1)
         .returning(conversation.c.thread_number)
     ).scalar_one()
+
+
+def set_mode(connection: Connection, conversation_id: ConversationId, mode: Mode) -> None:
+    """How much may be done here without asking, from the next call on."""
+    connection.execute(update(conversation).where(conversation.c.id == conversation_id).values(mode=mode))

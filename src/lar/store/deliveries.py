@@ -112,7 +112,32 @@ def take(
     if connection.execute(_SENDING, {"delivery_id": row.id}).rowcount == 0:  # somebody else was quicker
         return None, 0.0
     taken = _delivery(row)
+    if taken.part.edits:
+        taken = replace(taken, part=_as_edit(connection, taken.part))
     return replace(taken, state=DeliveryState.SENDING, attempts=taken.attempts + 1), 0.0
+
+
+def _as_edit(connection: Connection, part: Part) -> Part:
+    """The part as an edit of the message it names, or as a message of its own if that never arrived."""
+    vendor_id = connection.execute(select(delivery.c.vendor_id).where(delivery.c.id == part.edits)).scalar()
+    return replace(part, edit_of=vendor_id or "", edits=0)
+
+
+def add_one(
+    connection: Connection, conversation_id: ConversationId, part: Part, now: float, turn_id: TurnId | None = None
+) -> DeliveryId:
+    """Put a part at the end of the conversation's outbox, and return the id it got there."""
+    values = {
+        "conversation_id": conversation_id,
+        "turn_id": turn_id,
+        "part": part.to_json(),
+        "state": DeliveryState.PENDING,
+        "not_before": 0.0,
+        "created_at": now,
+    }
+    new = connection.execute(_ADD.returning(delivery.c.id), values).scalar_one()
+    notify(connection, "deliveries", str(conversation_id))
+    return DeliveryId(new)
 
 
 def sent(connection: Connection, delivery_id: DeliveryId, vendor_id: str, now: float) -> None:

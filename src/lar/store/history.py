@@ -1,12 +1,13 @@
 """The transcript of one conversation as a person looks at it and trims it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, select
 
 from lar.domain.ids import ConversationId, MessageId, TurnId
 from lar.domain.message import Author
-from lar.store.schema import message
+from lar.store.schema import message, turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,17 @@ def latest(
     rows = connection.execute(wanted.order_by(message.c.id.desc()).limit(limit)).all()
     total = connection.execute(select(func.count()).select_from(message).where(of_conversation)).scalar_one()
     return [Line(MessageId(row.id), Author(row.author), row.text, row.created_at) for row in reversed(rows)], total
+
+
+def taint_of(connection: Connection, message_ids: Sequence[MessageId]) -> list[str]:
+    """Where content from outside came from that the turns of these messages saw, each source once."""
+    rows = connection.execute(
+        select(turn.c.taint)
+        .join(message, message.c.turn_id == turn.c.id)
+        .where(message.c.id.in_(message_ids), turn.c.taint.is_not(None))
+        .order_by(turn.c.id)
+    ).scalars()
+    return list(dict.fromkeys(source for sources in rows for source in sources or ()))
 
 
 def trim(connection: Connection, conversation_id: ConversationId, keep: int, turn_id: TurnId | None = None) -> int:

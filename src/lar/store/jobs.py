@@ -32,7 +32,7 @@ from lar.domain.values import JsonObject
 from lar.errors import Fenced
 from lar.store.database import notify
 from lar.store.dialect import InsertNew, among
-from lar.store.schema import job, signal
+from lar.store.schema import job, setting, signal
 
 _COLUMNS = (
     job.c.id,
@@ -52,6 +52,9 @@ _COLUMNS = (
 
 AT_ONCE = 0.0
 """The `run_at` of what is due whatever the clock says, also after it was set back."""
+
+HALT = "halt"
+"""While something is kept under this key of `store.lasting`, no job is claimed."""
 
 _OPEN = (JobState.QUEUED, JobState.RUNNING, JobState.WAITING)
 
@@ -152,6 +155,7 @@ _due = (
         job.c.run_at <= bindparam("now"),
         job.c.kind.in_(bindparam("kinds", expanding=True)),
         or_(job.c.state == JobState.WAITING, and_(~_lane_is_busy, ~_lane_has_earlier)),
+        ~exists().where(setting.c.key == HALT),
     )
     .order_by(job.c.priority.desc(), job.c.id)
     .limit(bindparam("limit"))
@@ -295,6 +299,12 @@ _cancel = (
     .values(_cancel_values)
     .returning(job.c.id, job.c.worker_id)
 )
+_cancel_active = (
+    update(job)
+    .where(among(job.c.state, (JobState.RUNNING, JobState.WAITING)))
+    .values(_cancel_values)
+    .returning(job.c.id, job.c.worker_id)
+)
 _cancel_lane = (
     update(job)
     .where(job.c.lane == bindparam("in_lane"), job.c.state.in_(_OPEN))
@@ -331,6 +341,11 @@ def cancel(connection: Connection, job_ids: Sequence[JobId], now: float) -> list
 def cancel_lane(connection: Connection, lane: str, now: float) -> list[JobId]:
     """Cancel every open job of a lane; returns their ids."""
     return _cancelled(connection, connection.execute(_cancel_lane, {"in_lane": lane, "now": now}).all())
+
+
+def cancel_active(connection: Connection, now: float) -> list[JobId]:
+    """Cancel every job that runs or waits, whatever it is; returns their ids."""
+    return _cancelled(connection, connection.execute(_cancel_active, {"now": now}).all())
 
 
 def _cancelled(connection: Connection, rows: Sequence[Row[int, int | None]]) -> list[JobId]:

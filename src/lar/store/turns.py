@@ -1,7 +1,7 @@
 """Turns, and the prompts they were asked with."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 from sqlalchemy import Connection, Row, bindparam, func, select, update
@@ -32,7 +32,13 @@ _END = (
         ended_at=bindparam("now"),
         usage=bindparam("new_usage"),
         error=bindparam("new_error"),
+        taint=bindparam("new_taint", type_=turn.c.taint.type),
     )
+)
+_TAINT = (
+    select(turn.c.taint)
+    .where(turn.c.id.in_(bindparam("turn_ids", expanding=True)), turn.c.taint.is_not(None))
+    .order_by(turn.c.id)
 )
 _KEEP_PROMPT = InsertNew(prompt, "digest")
 
@@ -94,6 +100,12 @@ def open_in(connection: Connection, conversation_id: ConversationId) -> list[Tur
     return sorted((_turn(row) for row in found), key=lambda turn: turn.id)
 
 
+def all_open(connection: Connection) -> list[Turn]:
+    """Queued and running turns of every conversation, oldest first."""
+    found = connection.execute(select(turn).where(among(turn.c.state, _OPEN_STATES)).order_by(turn.c.id))
+    return [_turn(row) for row in found]
+
+
 def newest(connection: Connection, conversation_id: ConversationId) -> Turn | None:
     """The last turn of a conversation."""
     row = connection.execute(
@@ -112,12 +124,31 @@ def begin(connection: Connection, turn_id: TurnId, pinned: JsonObject, now: floa
     connection.execute(_BEGIN, {"turn_id": turn_id, "pinned": dict(pinned), "now": now})
 
 
-def end(connection: Connection, turn_id: TurnId, state: TurnState, usage: Usage, now: float, error: str = "") -> None:
-    """The turn is over. One that is over already is left alone."""
-    connection.execute(
-        _END,
-        {"turn_id": turn_id, "new_state": state, "new_usage": asdict(usage), "now": now, "new_error": error},
-    )
+def end(  # how a turn ended is written at once
+    connection: Connection,
+    turn_id: TurnId,
+    state: TurnState,
+    usage: Usage,
+    now: float,
+    error: str = "",
+    taint: Sequence[str] = (),
+) -> None:
+    """The turn is over. One that is over already is left alone. `taint` is what it saw from outside."""
+    values = {
+        "turn_id": turn_id,
+        "new_state": state,
+        "new_usage": asdict(usage),
+        "now": now,
+        "new_error": error,
+        "new_taint": list(taint) or None,
+    }
+    connection.execute(_END, values)
+
+
+def taint_of(connection: Connection, turn_ids: Collection[TurnId]) -> list[str]:
+    """Where content from outside came from that these turns saw, each source once."""
+    rows = connection.execute(_TAINT, {"turn_ids": sorted(turn_ids)}).scalars() if turn_ids else ()
+    return list(dict.fromkeys(source for sources in rows for source in sources or ()))
 
 
 def stop_jobs(connection: Connection, jobs: Sequence[JobId], now: float, error: str) -> int:

@@ -37,6 +37,11 @@ class MemoryJournal:
     points: int = 0
     entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
 
+    def output(self, key: str) -> JsonObject | None:
+        """As the contract says."""
+        entry = self.entries.get(key)
+        return entry.output if entry and entry.state is StepState.DONE else None
+
     async def step(
         self,
         key: str,

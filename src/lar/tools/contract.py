@@ -1,30 +1,18 @@
 """The seam for tools: a typed async function, its risk class, and whether repeating it is safe."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from lar.domain.artifact import Artifact, Outgoing
-from lar.domain.conversation import Place
+from lar.domain.conversation import Mode, Place
 from lar.domain.ids import ConversationId, TurnId
 from lar.domain.principal import Principal
 from lar.domain.risk import WORST, Deed, Risk
 from lar.domain.values import JsonObject
-
-
-@dataclass(frozen=True, slots=True)
-class ToolContext:
-    """Who calls a tool, and where.
-
-    `call` is the key of the call, unique in the turn and the same when the turn is resumed.
-    """
-
-    principal: Principal
-    conversation_id: ConversationId
-    turn_id: TurnId
-    place: Place = Place.PRIVATE
-    call: str = ""
+from lar.errors import ToolError
+from lar.policy.gate import Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +25,87 @@ class Effect:
     deed: Deed
     summary: str
     target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model wants this. `key` is unique in the turn and the same when the turn is resumed."""
+
+    key: str
+    name: str
+    arguments: JsonObject | str = field(default_factory=dict[str, "str"])
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person decided about a call. `reason` is what they said, for the model; `rule` names the decision."""
+
+    allowed: bool
+    rule: str
+    reason: str = ""
+
+
+class Desk(Protocol):
+    """Where a turn asks people, and what they have permitted already."""
+
+    async def permitted(self, tool: str, target: str, /) -> str:
+        """The name of a standing permission that covers this; empty where there is none."""
+        ...
+
+    async def ask(self, call: ToolCall, effect: Effect, why: Decision, taint: Sequence[str], /) -> Answer:
+        """What was decided about this call.
+
+        Raises:
+            Suspended: it was asked and is not answered; the turn is run again when it is.
+            HandedOver: somebody else was asked, and this turn does not wait for them.
+
+        """
+        ...
+
+    async def choose(self, call: str, text: str, options: Sequence[str], /) -> str:
+        """What the person answered to a question of the call with this key: one of the options, or their own words.
+
+        Raises:
+            Suspended: as `ask`.
+            ToolError: nobody answered in time.
+
+        """
+        ...
+
+
+class Nobody:
+    """A desk where nobody can be asked. A `Desk`."""
+
+    async def permitted(self, _tool: str, _target: str, /) -> str:
+        """Nothing is."""
+        return ""
+
+    async def ask(self, _call: ToolCall, _effect: Effect, why: Decision, _taint: Sequence[str]) -> Answer:
+        """No."""
+        reason = f"{why.reason or 'a person must agree'}, and nobody can be asked here"
+        return Answer(allowed=False, rule=why.rule, reason=reason)
+
+    async def choose(self, _call: str, _text: str, _options: Sequence[str]) -> str:
+        """Nobody answers."""
+        raise ToolError("Nobody can be asked here.")
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """Who calls a tool, and where.
+
+    `call` is the key of the call, unique in the turn and the same when the turn is resumed. `taint` names the content
+    from outside that the turn began with; `desk` is where the person can be asked.
+    """
+
+    principal: Principal
+    conversation_id: ConversationId
+    turn_id: TurnId
+    place: Place = Place.PRIVATE
+    mode: Mode = Mode.RW
+    taint: tuple[str, ...] = ()
+    call: str = ""
+    desk: Desk = field(default_factory=Nobody)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +177,6 @@ class ToolOutcome:
     outgoing: tuple[Outgoing, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A model wants this. `key` is unique in the turn and the same when the turn is resumed."""
-
-    key: str
-    name: str
-    arguments: JsonObject | str = field(default_factory=dict[str, "str"])
-
-
 class Toolbox(Protocol):
     """The tools of one turn, behind the gate and the journal: all that a runtime sees of tools."""
 
@@ -125,6 +185,17 @@ class Toolbox(Protocol):
         """What may be offered to the model: tools the gate would deny are absent."""
         ...
 
+    @property
+    def taint(self) -> tuple[str, ...]:
+        """Where content from outside came from that the turn has seen so far."""
+        ...
+
     async def execute(self, call: ToolCall) -> ToolOutcome:
-        """Run the call once: unknown names and bad arguments come back as an error for the model."""
+        """Run the call once: unknown names and bad arguments come back as an error for the model.
+
+        Raises:
+            Suspended: a person was asked; run the turn again when they have answered.
+            HandedOver: somebody else was asked; the turn ends.
+
+        """
         ...

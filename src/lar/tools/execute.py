@@ -13,7 +13,7 @@ from lar.domain.values import JsonObject
 from lar.engine.contract import Journal
 from lar.errors import ConfigError, EngineError, OutcomeUnknown, ToolError
 from lar.policy.gate import Act, Decision, Gate, Verdict
-from lar.tools.contract import Tool, ToolCall, ToolContext, ToolOutcome, ToolResult, ToolStatus
+from lar.tools.contract import Answer, Tool, ToolCall, ToolContext, ToolOutcome, ToolResult, ToolStatus
 
 log = structlog.get_logger(__name__)
 
@@ -33,20 +33,26 @@ class Registry:
         """All of them."""
         return tuple(self._by_name.values())
 
-    def find(self, name: str) -> Tool | None:
-        """The tool of this name."""
-        return self._by_name.get(name)
+    def named(self, name: str) -> Tool:
+        """The tool of this name.
 
-    def nearest(self, name: str) -> list[str]:
-        """Names that look like this one, or all names if none does."""
-        return get_close_matches(name, self._by_name, n=3, cutoff=0.5) or sorted(self._by_name)
+        Raises:
+            ToolError: there is none; names what looks like it, or all there is.
+
+        """
+        found = self._by_name.get(name)
+        if found is None:
+            near = get_close_matches(name, self._by_name, n=3, cutoff=0.5) or sorted(self._by_name)
+            raise ToolError(f"There is no tool called {name!r}. There is: {', '.join(near)}")
+        return found
 
 
 class TurnTools:
     """The tools of one turn, for one person in one place. A `Toolbox`.
 
-    Every call becomes one step `tool:<key>` of the journal, with its arguments, the gate's decision and its outcome.
-    A step that is done gives its recorded outcome, whatever the gate or the registry would say by now.
+    Every call becomes one step `tool:<key>` of the journal, with its arguments, the gate's decision and its outcome; a
+    call somebody was asked about has a step `gate:<key>` before it. A step that is done gives its recorded outcome,
+    whatever the gate or the registry would say by now.
     """
 
     def __init__(
@@ -56,52 +62,99 @@ class TurnTools:
         self._context = context
         self._journal = journal
         self._gate = gate
+        self._desk = context.desk
         self._max_result_chars = max_result_chars
+        self._taint = list(context.taint)
 
     @property
     def tools(self) -> tuple[Tool, ...]:
         """What may be offered to the model: tools the gate would deny are absent."""
-        return tuple(tool for tool in self._registry.tools if self._decide(tool).verdict is Verdict.ALLOW)
+        place = self._context.place
+        return tuple(t for t in self._registry.tools if self._gate.offers(t.name, place, private=t.private))
+
+    @property
+    def taint(self) -> tuple[str, ...]:
+        """Where content from outside came from that the turn has seen so far."""
+        return tuple(self._taint)
 
     async def execute(self, call: ToolCall) -> ToolOutcome:
         """Run the call once: unknown names, bad arguments and refusals come back as an outcome for the model.
 
         Raises:
             Fenced: the job is no longer ours.
+            Suspended: a person was asked; run the turn again when they have answered.
+            HandedOver: somebody else was asked; the turn ends.
 
         """
-        tool = self._registry.find(call.name)
-        decision = self._decide(tool) if tool else None
-        record = {
-            "tool": call.name,
-            "arguments": call.arguments,
-            "decision": {"verdict": decision.verdict, "rule": decision.rule} if decision else None,
-        }
-        try:
-            output = await self._journal.step(
-                f"tool:{call.key}",
-                "tool",
-                record,
-                self._act(call, tool, decision),
-                repeatable=tool is not None and tool.repeatable,
-            )
-        except OutcomeUnknown:
-            return ToolOutcome(ToolStatus.UNKNOWN, _unknown(call.name))
+        step = f"tool:{call.key}"
+        output = self._journal.output(step)
+        if output is None:
+            try:
+                tool = self._registry.named(call.name)
+                arguments = tool.parse(read_arguments(call.arguments))
+            except ToolError as error:
+                return await self._record(call, ToolStatus.ERROR, str(error))
+            output = await self._run(step, call, tool, arguments)
+        source = output.get("source", "")
+        if source and source not in self._taint:
+            self._taint.append(source)
         return _outcome(output)
 
-    def _decide(self, tool: Tool) -> Decision:
-        who = self._context
-        return self._gate.decide(Act(tool.name, tool.risk, who.principal.role, who.place, private=tool.private))
+    async def _record(self, call: ToolCall, status: ToolStatus, text: str) -> ToolOutcome:
+        """Journal a call that is not even put to the gate."""
 
-    def _act(self, call: ToolCall, tool: Tool | None, decision: Decision | None) -> Callable[[], Awaitable[JsonObject]]:
         async def act() -> JsonObject:
-            if tool is None or decision is None:
-                names = ", ".join(self._registry.nearest(call.name))
-                return _output(ToolStatus.ERROR, f"There is no tool called {call.name!r}. There is: {names}")
+            return _output(status, text)
+
+        record = {"tool": call.name, "arguments": call.arguments, "decision": None}
+        return _outcome(await self._journal.step(f"tool:{call.key}", "tool", record, act, repeatable=True))
+
+    async def _run(self, step: str, call: ToolCall, tool: Tool, arguments: JsonObject) -> JsonObject:
+        decision = await self._decide(call, tool, arguments)
+        told: JsonObject = {"verdict": str(decision.verdict), "rule": decision.rule}
+        if self._taint:
+            told["taint"] = list(self._taint)
+        record = {"tool": call.name, "arguments": call.arguments, "decision": told}
+        act = self._act(call, tool, arguments, decision)
+        try:
+            return await self._journal.step(step, "tool", record, act, repeatable=tool.repeatable)
+        except OutcomeUnknown:
+            return _output(ToolStatus.UNKNOWN, _unknown(call.name))
+
+    async def _decide(self, call: ToolCall, tool: Tool, arguments: JsonObject) -> Decision:
+        """What the gate says; where it says ask, what the person says."""
+        effect, who = tool.would(arguments), self._context
+        act = Act(
+            tool.name,
+            effect.deed,
+            who.principal.role,
+            who.place,
+            private=tool.private,
+            target=effect.target,
+            mode=who.mode,
+            taint=self.taint,
+        )
+        decision = self._gate.decide(act)
+        if decision.verdict is Verdict.ASK:
+            permission = await self._desk.permitted(tool.name, effect.target)
+            decision = self._gate.decide(replace(act, permitted=permission)) if permission else decision
+        if decision.verdict is not Verdict.ASK:
+            return decision
+
+        async def ask() -> JsonObject:
+            return asdict(await self._desk.ask(call, effect, decision, self.taint))
+
+        asked = {"tool": tool.name, "summary": effect.summary, "rule": decision.rule}
+        answer = Answer(**await self._journal.step(f"gate:{call.key}", "gate", asked, ask, repeatable=True))
+        return Decision(Verdict.ALLOW if answer.allowed else Verdict.DENY, answer.rule, answer.reason)
+
+    def _act(
+        self, call: ToolCall, tool: Tool, arguments: JsonObject, decision: Decision
+    ) -> Callable[[], Awaitable[JsonObject]]:
+        async def act() -> JsonObject:
             if decision.verdict is Verdict.DENY:
                 return _output(ToolStatus.DENIED, f"Not permitted: {decision.reason}.")
             try:
-                arguments = tool.parse(read_arguments(call.arguments))
                 result = await tool.call(replace(self._context, call=call.key), arguments)
             except ToolError as error:
                 return _output(ToolStatus.ERROR, str(error))
