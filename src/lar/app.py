@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from importlib import import_module
 from typing import Self
 
@@ -60,6 +61,9 @@ from lar.tools.calculator import calculator_tool
 from lar.tools.clock import clock_tool
 from lar.tools.contract import Tool, ToolContext
 from lar.tools.execute import Registry, TurnTools
+from lar.tools.mcp.keeping import keep_in
+from lar.tools.mcp.server import Around
+from lar.tools.mcp.servers import McpServers
 from lar.tools.silence import stay_silent
 
 log = structlog.get_logger(__name__)
@@ -105,6 +109,10 @@ class App:
             self._add_telegram(config.channels.telegram)
         self._models = Models({name: OpenAIFactory(name, settings) for name, settings in config.providers.items()})
         self._loops: list[LoopRuntime] = []
+        self.servers = McpServers(
+            config.tools.mcp,
+            Around(self.db, keep_in(self._files), self.problems.report, config.home / "mcp", extras.ticks),
+        )
         self.agents = self._build_agents(extras.tools)
         memory = config.memory
         self._prompting = Prompting(
@@ -141,11 +149,13 @@ class App:
         ):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         await self.db.open()
+        await self.servers.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Give back everything that was opened."""
         await self._presence.close()
+        await self.servers.close()
         for close in self._closing:
             await close()
         await self._models.close()
@@ -182,6 +192,7 @@ class App:
         await self._first_poll(WARMING_WAITS)
         for loop in self._loops:
             await loop.warm()
+        self.servers.begin()
 
     async def _serve_web(self) -> None:
         """Serve HTTP, and leave the address for local commands."""
@@ -292,10 +303,12 @@ class App:
         return Agents(agents, "main")
 
     def _build_agent(self, name: str, settings: AgentSettings, available: Mapping[str, Tool]) -> Agent:
-        unknown = [tool for tool in settings.tools if tool not in available]
+        unknown = [tool for tool in settings.tools if tool not in available and not self._is_of_server(tool)]
         if unknown:
             raise ConfigError(f"agents.{name}.tools: there is no tool {unknown[0]!r}; there are {', '.join(available)}")
-        tools = [available[tool] for tool in settings.tools] or list(available.values())
+        tools = (
+            [available[tool] for tool in settings.tools if tool in available] if settings.tools else available.values()
+        )
         if settings.runtime == "offline":
             runtime: Runtime = OfflineRuntime()
         else:
@@ -308,8 +321,20 @@ class App:
             runtime,
             settings.instructions,
             settings.limits.limits(),
-            Registry(tools),
+            Registry(tools, self._server_tools(settings.tools) if self.servers.names else None),
         )
+
+    def _is_of_server(self, tool: str) -> bool:
+        """Whether this names a tool, or with `*` all tools, of a configured server."""
+        return any(tool.startswith(f"{name}__") for name in self.servers.names)
+
+    def _server_tools(self, wanted: Sequence[str]) -> Callable[[], Sequence[Tool]]:
+        """The tools of servers that an agent may use: all, or those it names."""
+        return lambda: [
+            tool
+            for tool in self.servers.tools()
+            if not wanted or any(fnmatchcase(tool.name, pattern) for pattern in wanted)
+        ]
 
     def _build_engine(self, extras: Extras) -> Engine:
         surroundings = Surroundings(
@@ -346,9 +371,10 @@ class App:
     def _history(self, work: Work) -> tuple[Exchange, ...]:
         return history(work.history, max_chars=self.config.memory.max_chars, names=work.names)
 
-    def _toolbox(self, agent: Agent, caller: ToolContext, journal: Journal) -> TurnTools:
+    async def _toolbox(self, agent: Agent, caller: ToolContext, journal: Journal) -> TurnTools:
         gate = Gate(self.config.policy)
-        return TurnTools(agent.registry, caller, journal, gate, max_result_chars=self.config.tools.max_result_chars)
+        registry = await agent.registry.for_turn(journal)
+        return TurnTools(registry, caller, journal, gate, max_result_chars=self.config.tools.max_result_chars)
 
 
 async def serve(config: Config, *, only: str | None = None) -> None:

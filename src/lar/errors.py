@@ -80,7 +80,15 @@ class SandboxError(LarError):
 
 
 class ToolError(LarError):
-    """A tool refuses or fails. The text is written for the model and says how to do better."""
+    """A tool refuses or fails. The text is written for the model and says how to do better.
+
+    `source` says where the text came from if that is outside. `unknown`: what was asked may have happened, or not.
+    """
+
+    def __init__(self, message: str, *, source: str = "", unknown: bool = False) -> None:
+        super().__init__(message)
+        self.source = source
+        self.unknown = unknown
 
 
 ThinkingKind = Literal[

@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(commands)
     _add_people(commands)
     _add_turns(commands)
+    _add_mcp(commands)
     return parser
 
 
@@ -117,3 +118,11 @@ def _add_turns(commands: Commands) -> None:
     export.add_argument("-o", "--output", type=Path, metavar="FILE", help="write here instead of standard output")
     again = _command(group, "replay", "turns:replay", "Run an exported turn again, offline, and say what differs now.")
     again.add_argument("file", type=Path, metavar="FILE")
+
+
+def _add_mcp(commands: Commands) -> None:
+    group = _group(commands, "mcp", "Look at MCP servers, and accept what they say of their tools.")
+    _command(group, "list", "mcp:list_", "Show the servers, and tools that are new or changed.")
+    accept = _command(group, "accept", "mcp:accept", "Show what changed in a server, and offer it from now on.")
+    accept.add_argument("server", metavar="SERVER")
+    accept.add_argument("tool", nargs="?", metavar="TOOL", help="only this one")

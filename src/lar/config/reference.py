@@ -62,7 +62,7 @@ def example() -> str:
     for section, its_keys in _sections():
         lines += [
             "",
-            f"[{section.replace('<name>', _EXAMPLE_NAMES[section])}]" if "<name>" in section else f"[{section}]",
+            _header(section),
         ]
         for key in its_keys:
             name = key.path.rsplit(".", 1)[1]
@@ -70,7 +70,20 @@ def example() -> str:
     return "\n".join(lines) + "\n"
 
 
-_EXAMPLE_NAMES = {"providers.<name>": "openai", "agents.<name>": "main", "agents.<name>.limits": "main"}
+_EXAMPLE_NAMES = {
+    "providers.<name>": "openai",
+    "agents.<name>": "main",
+    "agents.<name>.limits": "main",
+    "tools.mcp.servers.<name>": "github",
+}
+
+_NEVER_EMPTY = frozenset({"tools.mcp.servers.<name>"})
+"""Sections that mean nothing without a key: in the example they are commented out."""
+
+
+def _header(section: str) -> str:
+    named = section.replace("<name>", _EXAMPLE_NAMES.get(section, ""))
+    return f"# [{named}]" if section in _NEVER_EMPTY else f"[{named}]"
 
 
 def _sections() -> Iterator[tuple[str, list[Key]]]:

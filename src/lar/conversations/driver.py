@@ -1,7 +1,7 @@
 """The driver of a turn: carries out what the turn machine commands, and journals it through the engine."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,7 +57,7 @@ class Prompting:
     window: int
     system: Callable[[Agent, Conversation, Principal], str]
     history: Callable[[Work], tuple[Exchange, ...]]
-    toolbox: Callable[[Agent, ToolContext, Journal], Toolbox]
+    toolbox: Callable[[Agent, ToolContext, Journal], Awaitable[Toolbox]]
     keep: int | None = None
     mode: Mode = Mode.RW
     ask_seconds: float = 12 * 3600.0
@@ -144,7 +144,7 @@ class TurnHandler:
             history=around.prompting.history(work),
             prompt=prompt,
             limits=agent.limits,
-            toolbox=around.prompting.toolbox(agent, caller, context),
+            toolbox=await around.prompting.toolbox(agent, caller, context),
             journal=context,
             steering=joined if joined.wanted(around.settings.queue_mode) else None,
         )

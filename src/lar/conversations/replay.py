@@ -149,7 +149,7 @@ async def _request(work: Work, agent: Agent, prompting: Prompting, journal: Reco
         history=prompting.history(work),
         prompt=prompt,
         limits=agent.limits,
-        toolbox=prompting.toolbox(agent, caller, journal),
+        toolbox=await prompting.toolbox(agent, caller, journal),
         journal=journal,
         steering=None,
     )

@@ -11,11 +11,11 @@ from lar.domain.conversation import Address
 from lar.domain.ids import TurnId
 from lar.domain.values import Clock, JsonObject
 from lar.errors import LarError
-from lar.operations import people
+from lar.operations import mcp, people
 from lar.store import deliveries, records, turns
 from lar.store.database import Database
 
-READING = frozenset({"status", "people/list", "turn/list", "turn/record", "conversation/idle"})
+READING = frozenset({"status", "people/list", "turn/list", "turn/record", "conversation/idle", "mcp/list"})
 """Operations that change nothing."""
 
 
@@ -46,6 +46,8 @@ class Operations:
             "turn/list": lambda arguments: db.read(_turns, arguments),
             "conversation/idle": lambda arguments: db.read(_idle, arguments),
             "turn/record": lambda arguments: db.read(_record, arguments),
+            "mcp/list": lambda _: db.read(mcp.listing, process.problems() if process else {}),
+            "mcp/accept": lambda arguments: db.write(mcp.accept, arguments),
         }
 
     async def call(self, name: str, arguments: JsonObject) -> JsonObject:

@@ -309,5 +309,5 @@ def _history(work: Work) -> tuple[Exchange, ...]:
     return tuple(Exchange(message.author, message.text) for message in work.history)
 
 
-def _toolbox(agent: Agent, caller: ToolContext, journal: Journal) -> Toolbox:
-    return TurnTools(agent.registry, caller, journal, Gate())
+async def _toolbox(agent: Agent, caller: ToolContext, journal: Journal) -> Toolbox:
+    return TurnTools(await agent.registry.for_turn(journal), caller, journal, Gate())

@@ -1,7 +1,7 @@
 """The single path on which tools run: look up, validate, ask the gate, journal, act."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from difflib import get_close_matches
 from typing import cast
@@ -19,9 +19,10 @@ log = structlog.get_logger(__name__)
 
 
 class Registry:
-    """All tools of this Lar, in the order they were given."""
+    """All tools of an agent, in the order they were given. `more` gives those that come and go while Lar runs."""
 
-    def __init__(self, tools: Iterable[Tool]) -> None:
+    def __init__(self, tools: Iterable[Tool], more: Callable[[], Sequence[Tool]] | None = None) -> None:
+        self._more = more
         self._by_name: dict[str, Tool] = {}
         for tool in tools:
             if tool.name in self._by_name:
@@ -30,8 +31,20 @@ class Registry:
 
     @property
     def tools(self) -> tuple[Tool, ...]:
-        """All of them."""
+        """All that are always there."""
         return tuple(self._by_name.values())
+
+    async def for_turn(self, journal: Journal) -> "Registry":
+        """What a turn works with: what there is when it begins. What has gone when it resumes is not there any more."""
+        if self._more is None:
+            return self
+        coming = {tool.name: tool for tool in self._more() if tool.name not in self._by_name}
+
+        async def act() -> JsonObject:
+            return {"names": list(coming)}
+
+        begun_with = await journal.step("tools", "tools", {}, act, repeatable=True)
+        return Registry((*self.tools, *(coming[name] for name in begun_with["names"] if name in coming)))
 
     def named(self, name: str) -> Tool:
         """The tool of this name.
@@ -157,7 +170,8 @@ class TurnTools:
             try:
                 result = await tool.call(replace(self._context, call=call.key), arguments)
             except ToolError as error:
-                return _output(ToolStatus.ERROR, str(error))
+                status = ToolStatus.UNKNOWN if error.unknown else ToolStatus.ERROR
+                return _output(status, self._capped(str(error)), ToolResult("", source=error.source))
             except EngineError:
                 raise
             except Exception as error:  # the owner of a tool call records what it did not expect

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lar.tools.mcp.settings import McpSettings
+
 
 class CalculatorSettings(BaseModel):
     """Guards of the calculator."""
@@ -45,5 +47,6 @@ class ToolSettings(BaseModel):
         ge=100,
     )
     time_zone: str = Field(default="", description="Time zone such as Europe/Berlin; empty means that of the machine.")
+    mcp: McpSettings = Field(default_factory=McpSettings, description="Servers that give tools.")
     calculator: CalculatorSettings = Field(default_factory=CalculatorSettings, description="Guards of the calculator.")
     network: NetworkSettings = Field(default_factory=NetworkSettings, description="What tools may reach outside.")
