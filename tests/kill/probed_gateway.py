@@ -12,9 +12,9 @@ from pathlib import Path
 
 from lar.app import App, Extras
 from lar.config import load
-from lar.domain.risk import Risk
+from lar.domain.risk import Deed, Risk
 from lar.operations.logging import set_up
-from lar.tools.contract import Tool, ToolContext
+from lar.tools.contract import Effect, Tool, ToolContext
 from lar.tools.define import tool
 
 EFFECTS = Path(os.environ["LAR_TEST_EFFECTS"])
@@ -49,7 +49,17 @@ async def charge(_context: ToolContext, note: str = "") -> str:
     return act(f"charge {note}")
 
 
-TOOLS: tuple[Tool, ...] = (look, charge)
+@tool(risk=Risk.REACH, repeatable=False, effect=lambda _: Effect(Deed.SUBMIT, "wire the money", "bank"))
+async def wire(_context: ToolContext, note: str = "") -> str:
+    """Wire money: asked about before, and never done twice.
+
+    Args:
+        note: To whom.
+    """
+    return act(f"wire {note}")
+
+
+TOOLS: tuple[Tool, ...] = (look, charge, wire)
 
 
 class Probe:

@@ -297,11 +297,11 @@ def _press_answer(visit: Visit, press: Press, number: QuestionId, answer: str) -
     if answers.decide(visit.connection, asked, visit.principal, verdict, visit.now) is None:
         _acknowledge(visit, press, answers.settled(visit.connection, asked, visit.language))
         return InboundState.TAKEN
-    _acknowledge(visit, press, visit.say("press_done"))
+    _acknowledge(visit, press, "")
     return InboundState.TAKEN
 
 
 def _acknowledge(visit: Visit, press: Press, text: str) -> None:
-    """Tell the presser alone; the message stays as it is."""
+    """Tell the presser that it was seen, and what there is to say; the pressed message stays as it is."""
     part = Part(text, answers_press=press.press_id)
     deliveries.add(visit.connection, visit.conversation.id, [part], visit.now)

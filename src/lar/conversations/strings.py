@@ -15,7 +15,6 @@ _EN: Mapping[str, str] = {
     "press_stale": "This question is no longer open.",
     "press_forbidden": "Only an admin may answer this.",
     "press_not_yours": "This question was asked of somebody else.",
-    "press_done": "Thank you.",
     "question_approval": "🔐 May I do this?\n{summary}{why}\n\nWithout buttons: /approve {id} or /deny {id} reason",
     "question_admin": "🔐 {who} asks for this, and an admin must agree:\n{summary}{why}\n\n"
     "Without buttons: /approve {id} or /deny {id} reason",
@@ -147,7 +146,6 @@ _ES: Mapping[str, str] = {
     "press_stale": "Esta pregunta ya no está abierta.",
     "press_forbidden": "Solo un administrador puede responder a esto.",
     "press_not_yours": "Esta pregunta era para otra persona.",
-    "press_done": "Gracias.",
     "question_approval": "🔐 ¿Puedo hacer esto?\n{summary}{why}\n\nSin botones: /approve {id} o /deny {id} motivo",
     "question_admin": "🔐 {who} pide esto, y un administrador debe aceptarlo:\n{summary}{why}\n\n"
     "Sin botones: /approve {id} o /deny {id} motivo",

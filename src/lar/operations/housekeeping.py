@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection
 
+from lar.conversations import answers
 from lar.conversations.settings import ConversationSettings
 from lar.domain.job import Job
 from lar.domain.values import Clock
@@ -22,8 +23,9 @@ class HousekeepingHandler:
         self._clock = clock
 
     async def run(self, context: JobContext) -> Outcome:
-        """Forget raw updates, then finished jobs with their journals."""
+        """Close questions nobody answered in time, forget raw updates, then finished jobs with their journals."""
         now = self._clock()
+        await context.write(answers.sweep, now)
         await context.write(inbound.forget_raw, now - self._settings.raw_days * _DAY)
         await context.write(inbound.prune, now - self._settings.retention_days * _DAY)
         while await context.write(jobs.prune, now - self._settings.retention_days * _DAY):
