@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_running(commands)
     _add_config(commands)
     _add_people(commands)
+    _add_approvals(commands)
     _add_turns(commands)
     _add_mcp(commands)
     return parser
@@ -90,6 +91,19 @@ def _add_config(commands: Commands) -> None:
     _command(group, "show", "config:show", "Print the configuration in force, secrets masked.")
     reference = _command(group, "reference", "config:reference", "Print every key with its type, default and meaning.")
     reference.add_argument("--example", action="store_true", help="print an example file instead")
+
+
+def _add_approvals(commands: Commands) -> None:
+    group = _group(commands, "approvals", "See and answer what waits for a yes or no.")
+    _command(group, "list", "approvals:list_", "Show open questions, and what was permitted for good.")
+    approve = _command(group, "approve", "approvals:approve", "Say yes to a question.")
+    approve.add_argument("id", type=int, metavar="ID", help="as `lar approvals list` shows it")
+    approve.add_argument("scope", nargs="?", default="once", help="once (the default), conversation or always")
+    deny = _command(group, "deny", "approvals:deny", "Say no to a question.")
+    deny.add_argument("id", type=int, metavar="ID", help="as `lar approvals list` shows it")
+    deny.add_argument("reason", nargs="?", default="", help="what the model is told")
+    withdraw = _command(group, "withdraw", "approvals:withdraw", "Take a permission back.")
+    withdraw.add_argument("id", type=int, metavar="ID", help="as `lar approvals list` shows it")
 
 
 def _add_people(commands: Commands) -> None:

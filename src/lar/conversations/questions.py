@@ -98,7 +98,7 @@ def close(
     by: Principal | None = None,
 ) -> bool:
     """Record the decision, wake the turn, and edit every message that shows the question."""
-    decided_by = by.id if by else None
+    decided_by = (by.id or None) if by else None  # the operator at the command line is nobody Lar knows
     answer, reason = verdict.answer, verdict.reason
     if not questions.close(connection, asked.id, state, now, answer=answer, reason=reason, by=decided_by):
         return False

@@ -11,11 +11,13 @@ from lar.domain.conversation import Address
 from lar.domain.ids import TurnId
 from lar.domain.values import Clock, JsonObject
 from lar.errors import LarError
-from lar.operations import mcp, people
+from lar.operations import approvals, mcp, people
 from lar.store import deliveries, records, turns
 from lar.store.database import Database
 
-READING = frozenset({"status", "people/list", "turn/list", "turn/record", "conversation/idle", "mcp/list"})
+READING = frozenset(
+    {"status", "people/list", "approvals/list", "turn/list", "turn/record", "conversation/idle", "mcp/list"}
+)
 """Operations that change nothing."""
 
 
@@ -43,6 +45,9 @@ class Operations:
             "people/remove": lambda arguments: db.write(people.remove, arguments),
             "people/admin": lambda arguments: db.write(people.make_admin, arguments),
             "people/approve": lambda arguments: db.write(people.approve, arguments, clock()),
+            "approvals/list": lambda _: db.read(approvals.listing),
+            "approvals/decide": lambda arguments: db.write(approvals.decide, arguments, clock()),
+            "approvals/withdraw": lambda arguments: db.write(approvals.withdraw, arguments),
             "turn/list": lambda arguments: db.read(_turns, arguments),
             "conversation/idle": lambda arguments: db.read(_idle, arguments),
             "turn/record": lambda arguments: db.read(_record, arguments),
