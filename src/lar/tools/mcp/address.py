@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 from mcp.client.streamable_http import streamable_http_client
 
-from lar.tools.mcp.line import Address
+from lar.tools.mcp.line import Address, Line
 
 SECONDS_TO_CONNECT, SECONDS_OF_SILENCE = 20.0, 3600.0
 """A stream of notices may be silent for long; each call has a limit of its own."""
@@ -35,10 +35,12 @@ class _Bounded(httpx2.AsyncByteStream):
 
 
 @asynccontextmanager
-async def reached(address: Address) -> AsyncGenerator[Any]:
+async def reached(address: Address, line: Line) -> AsyncGenerator[Any]:
     """A transport of the MCP library over HTTP."""
 
     async def bound(response: httpx2.Response) -> None:
+        if response.is_error:
+            line.status = response.status_code
         if "text/event-stream" not in response.headers.get("content-type", ""):  # its events are bounded one by one
             response.stream = _Bounded(response.stream, address.longest)  # pyright: ignore[reportArgumentType]  # of an async client
 

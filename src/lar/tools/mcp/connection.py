@@ -30,6 +30,9 @@ from lar.tools.mcp.program import started
 from lar.tools.mcp.results import as_result
 from lar.tools.mcp.settings import McpServerSettings
 
+HTTP_ERROR, SESSION_OVER = "Server returned an error response", "Session terminated"
+"""How the library words a status of HTTP: one that says nothing of the call, and that the session is not known."""
+
 MOST_PAGES, MOST_TOOLS = 20, 200
 """What a server may list; what is beyond is not there."""
 
@@ -93,10 +96,11 @@ class Connection:
         if error.code == CONNECTION_CLOSED:
             self._line.end(error.message)
             return ToolError(self._unknown(tool, self._line.cause), source=source, unknown=True)
-        if error.code == REQUEST_TIMEOUT:
-            cause = f"it did not answer within {self._settings.timeout_seconds:g} s"
+        if error.code == REQUEST_TIMEOUT or error.message == HTTP_ERROR:
+            late = f"it did not answer within {self._settings.timeout_seconds:g} s"
+            cause = f"HTTP {self._line.status}" if error.message == HTTP_ERROR else late
             return ToolError(self._unknown(tool, cause), source=source, unknown=True)
-        if error.message == "Session terminated":
+        if error.message == SESSION_OVER:
             self._line.end("it began a new session")
         return ToolError(f"The MCP server {self._name} refuses: {error.message}", source=source)
 
@@ -124,7 +128,7 @@ async def connect(
             line.change()
 
     place = where(name, settings, folder)
-    transport: AbstractAsyncContextManager[Any] = started(place, line) if isinstance(place, Program) else reached(place)
+    transport: AbstractAsyncContextManager[Any] = started(place, line) if isinstance(place, Program) else reached(place, line)
     client = Client(
         transport,
         read_timeout_seconds=settings.start_seconds,

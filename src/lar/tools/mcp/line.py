@@ -54,13 +54,15 @@ def where(name: str, settings: McpServerSettings, folder: Path) -> Program | Add
 class Line:
     """The line to a server: whether its tools have changed, whether it is over, and why.
 
-    `news` is set whenever there is something to look at. `errors` is what a program wrote on standard error.
+    `news` is set whenever there is something to look at. `status` is the last error of HTTP; `errors` is what a program
+    wrote on standard error.
     """
 
     news: asyncio.Event = field(default_factory=asyncio.Event)
     changed: bool = False
     over: bool = False
     cause: str = ""
+    status: int = 0
     errors: deque[str] = field(default_factory=lambda: deque[str](maxlen=ERRORS_KEPT))
 
     def change(self) -> None:
