@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -69,7 +69,7 @@ class Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(there: There, port: int = 0, *, plain: bool = False) -> AsyncIterator[None]:
+async def serving(there: There, port: int = 0, *, plain: bool = False) -> AsyncGenerator[None]:
     """The server on a port of this machine."""
     inner = application(there, plain=plain)
 
@@ -128,7 +128,7 @@ async def test_too_much_over_http(bench: McpBench, plain: bool) -> None:
         servers = await bench.open(odd={"url": there.url, "max_result": "100KB"})
         servers.begin()
         await bench.until(servers.tools)
-        with pytest.raises(ToolError, match="max_result|SSE stream failed"):
+        with pytest.raises(ToolError, match=r"max_result|SSE stream failed"):
             await use(servers, "huge", "1000000")
         assert (await use(servers, "echo", "still here")).text == "still here"
         await servers.close()

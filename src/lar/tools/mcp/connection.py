@@ -128,7 +128,9 @@ async def connect(
             line.change()
 
     place = where(name, settings, folder)
-    transport: AbstractAsyncContextManager[Any] = started(place, line) if isinstance(place, Program) else reached(place, line)
+    transport: AbstractAsyncContextManager[Any] = (
+        started(place, line) if isinstance(place, Program) else reached(place, line)
+    )
     client = Client(
         transport,
         read_timeout_seconds=settings.start_seconds,
