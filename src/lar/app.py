@@ -29,6 +29,7 @@ from lar.conversations.menu import MenuHandler
 from lar.conversations.presence import Presence
 from lar.conversations.problems import Problems
 from lar.conversations.replay import Replay, replay
+from lar.conversations.sending import sending_tools
 from lar.conversations.work import Work
 from lar.domain.conversation import Conversation
 from lar.domain.message import Exchange
@@ -296,6 +297,7 @@ class App:
                 ask_person,
                 *note_tools(self.db, self.clock, self.config.memory.page_size),
                 history_tool(self.db, self.config.memory.page_size),
+                *sending_tools(self.db, self.rules),
                 *extra_tools,
             )
         }

@@ -47,6 +47,12 @@ def get(connection: Connection, conversation_id: ConversationId) -> Conversation
     return _conversation(connection.execute(_GET, {"conversation_id": conversation_id}).one())
 
 
+def reachable(connection: Connection) -> list[Conversation]:
+    """Every conversation that is not closed to us, by id."""
+    rows = connection.execute(select(conversation).where(~conversation.c.gone).order_by(conversation.c.id))
+    return [_conversation(row) for row in rows]
+
+
 def lock(connection: Connection, conversation_id: ConversationId) -> None:
     """Hold the conversation until the transaction ends, so that what is decided about its lane stays true."""
     connection.execute(select(conversation.c.id).where(conversation.c.id == conversation_id).with_for_update()).one()

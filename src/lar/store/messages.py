@@ -95,6 +95,14 @@ def newest_id(connection: Connection, conversation_id: ConversationId) -> int:
     )
 
 
+def has_written(connection: Connection, conversation_id: ConversationId, principal_id: PrincipalId) -> bool:
+    """Whether there is a message of this person in the conversation."""
+    theirs = select(message.c.id).where(
+        message.c.conversation_id == conversation_id, message.c.principal_id == principal_id
+    )
+    return connection.execute(theirs.limit(1)).first() is not None
+
+
 def by_vendor_id(connection: Connection, conversation_id: ConversationId, vendor_id: str) -> Message | None:
     """The message the vendor knows by this id."""
     row = connection.execute(
