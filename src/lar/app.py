@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib import import_module
+from pathlib import Path
 from typing import Self
 
 import structlog
@@ -20,6 +21,7 @@ from lar.channels.terminal.manifest import ACCOUNT as TERMINAL_ACCOUNT
 from lar.channels.terminal.manifest import NAME as TERMINAL
 from lar.config import Config
 from lar.conversations.agents import Agent, Agents
+from lar.conversations.attachments import SaveUpload
 from lar.conversations.commands import ANNOUNCE, Facts
 from lar.conversations.deliverer import Deliverer
 from lar.conversations.driver import Prompting, Surroundings, TurnHandler
@@ -57,15 +59,18 @@ from lar.runtimes.offline.runtime import OfflineRuntime
 from lar.runtimes.settings import AgentSettings
 from lar.store.backend import Probe
 from lar.store.database import Database
+from lar.tools.artifacts import Artifacts
 from lar.tools.asking import ask_person
 from lar.tools.calculator import calculator_tool
 from lar.tools.clock import clock_tool
 from lar.tools.contract import Tool, ToolContext
 from lar.tools.execute import Registry, TurnTools
+from lar.tools.files import file_tools
 from lar.tools.mcp.keeping import keep_in
 from lar.tools.mcp.server import Around
 from lar.tools.mcp.servers import McpServers
 from lar.tools.silence import stay_silent
+from lar.tools.workspace import Uploads, Workspace
 
 log = structlog.get_logger(__name__)
 
@@ -114,6 +119,8 @@ class App:
             config.tools.mcp,
             Around(self.db, keep_in(self._files), self.problems.report, config.home / "mcp", extras.ticks),
         )
+        self._workspace = Workspace(config.home / Path(config.tools.files.root_dir).expanduser())
+        self._artifacts = Artifacts(self.db, self._files, self.clock, config.tools.artifacts)
         self.agents = self._build_agents(extras.tools)
         memory = config.memory
         self._prompting = Prompting(
@@ -131,7 +138,7 @@ class App:
         )
         self.terminal.on_connect(self.deliverer.hurry)
         self._menus = MenuHandler(self.db, self.channels, self.rules, self.clock)
-        self._housekeeping = HousekeepingHandler(config.conversations, self.clock)
+        self._housekeeping = HousekeepingHandler(config.conversations, config.tools.artifacts, self._files, self.clock)
         self.inbox = Inbox(self.db, self.rules, config.conversations, self._facts(), self.clock)
         self.engine = self._build_engine(extras)
 
@@ -143,12 +150,7 @@ class App:
 
         """
         local.prepare(self.config.home)
-        for folder in (
-            self._files,
-            self.config.home / "workspace" / "shared",
-            self.config.home / "workspace" / "people",
-        ):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._files.mkdir(mode=0o700, parents=True, exist_ok=True)
         await self.db.open()
         await self.servers.open()
         return self
@@ -298,6 +300,7 @@ class App:
                 *note_tools(self.db, self.clock, self.config.memory.page_size),
                 history_tool(self.db, self.config.memory.page_size),
                 *sending_tools(self.db, self.rules),
+                *file_tools(self._workspace, self._artifacts, self.config.tools.files),
                 *extra_tools,
             )
         }
@@ -348,6 +351,7 @@ class App:
             files=self._files,
             clock=self.clock,
             ticks=extras.ticks,
+            save_upload=self._save_upload(),
         )
         handlers: dict[str, Handler] = {
             TURN: TurnHandler(surroundings, self._presence),
@@ -355,6 +359,10 @@ class App:
             HOUSEKEEPING: self._housekeeping,
         }
         return Engine(self.db, handlers, self.config.engine, self.clock)
+
+    def _save_upload(self) -> SaveUpload | None:
+        settings = self.config.tools.files
+        return Uploads(self._workspace, settings.uploads_subdir).save if settings.save_incoming_uploads else None
 
     def _facts(self) -> Facts:
         kinds = {name: agent.kind for name, agent in self.agents.by_name.items()}

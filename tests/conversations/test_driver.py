@@ -341,8 +341,9 @@ async def test_files_are_fetched_once_and_described(plan: Plan) -> None:
         await house.until(lambda: house.runtime.running)
         path = house.plan.folder / "files" / "inbox" / "1-0" / "report.pdf"
         assert path.read_bytes() == b"12345"
-        said = "read this\n[document: report.pdf, application/pdf, 5 bytes, stored as inbox/1-0/report.pdf]"
+        said = "read this\n[document: report.pdf, application/pdf, 5 bytes, saved as uploads/report.pdf]"
         assert house.runtime.prompts == [said]
+        assert (house.plan.folder / "workspace" / "people" / "1" / "uploads" / "report.pdf").read_bytes() == b"12345"
         await house.crash()
         following = await house.again()
         await following.quiet()

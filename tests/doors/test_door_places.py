@@ -128,15 +128,17 @@ async def test_media(door: Stage, chat: int, kind: str) -> None:
     told = (await door.replies(chat))[0]
     assert WORD in told
     assert f"[{kind}:" in told
-    assert "stored as inbox/" in told
+    assert "saved as uploads/" in told
 
 
 async def test_hostile_name(door: Stage, chat: int) -> None:
     """A file's name leads nowhere outside its folder."""
     door.telegram.send_media("document", b"x", chat, filename="../../../../evil.sh", caption=f"run it {WORD}")
     await door.replies(chat)
-    (stored,) = (door.process.home).rglob("evil.sh")
+    stored, saved = sorted(door.process.home.rglob("evil.sh"))
     assert stored.is_relative_to(door.process.home / "files" / "inbox")
+    assert saved.parent.name == "uploads"
+    assert saved.parent.parent.parent == door.process.home / "workspace" / "people"
 
 
 async def test_too_large(door: Stage, chat: int) -> None:

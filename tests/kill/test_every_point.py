@@ -40,6 +40,7 @@ APPROVED = Scenario(
 )
 SHOWN = ("\U0001f510", "\u2705")
 """What a question begins with, and what its message is edited to."""
+ALREADY = "has approved this already"
 
 
 @asynccontextmanager
@@ -156,8 +157,8 @@ def _judge(here: Stage, expected: list[str], charged: int, scenario: Scenario) -
 
 
 def _answers(here: Stage) -> list[str]:
-    """What the bot said, but for questions and what they were edited to."""
-    return [text for text in here.texts(CHAT) if not text.startswith(SHOWN)]
+    """What the bot said, but for questions, what they were edited to, and what a press that came twice was told."""
+    return [text for text in here.texts(CHAT) if not text.startswith(SHOWN) and ALREADY not in text]
 
 
 @pytest.mark.parametrize(("scenario", "parts"), [(PLAIN, 3), (APPROVED, 1)], ids=["plain", "approved"])

@@ -1,7 +1,8 @@
 """Files that came with messages: fetched once per turn, journalled, and told of in the prompt."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lar.channels.contract import Channel
@@ -9,69 +10,83 @@ from lar.domain.inbound import Attachment
 from lar.domain.message import Message
 from lar.domain.values import JsonObject
 from lar.engine.contract import Journal
-from lar.errors import ChannelError, SendLater
+from lar.errors import ChannelError, SendLater, ToolError
+from lar.tools.contract import ToolContext
+from lar.tools.workspace import plain_name
 
-MAX_NAME, MAX_ENDING = 120, 20
-"""How long the name of a stored file, and what is behind its last dot, may be, in bytes of UTF-8."""
+SaveUpload = Callable[[ToolContext, Path, str], str]
+"""Puts a fetched file among somebody's own files, under a name like this one; gives the name it has there."""
 
 
-async def fetch_all(
-    said: Sequence[Message], channel: Channel | None, journal: Journal, files: Path
-) -> dict[int, tuple[Attachment, ...]]:
-    """Download what came with these messages to `files`; message id → its attachments, each with path or problem."""
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """Whose files are fetched, and where to. `files` is `LAR_HOME/files`; without `save` tools cannot see them."""
+
+    caller: ToolContext
+    channel: Channel | None
+    files: Path
+    save: SaveUpload | None = None
+
+
+async def fetch_all(said: Sequence[Message], fetching: Fetching, journal: Journal) -> dict[int, tuple[Attachment, ...]]:
+    """Download what came with these messages; message id → its attachments, each with path or problem."""
     found: dict[int, tuple[Attachment, ...]] = {}
     for message in said:
         if message.attachments:
             found[message.id] = tuple(
                 [
-                    await _fetch(attachment, f"{message.id}-{number}", channel, journal, files)
+                    await _fetch(attachment, f"{message.id}-{number}", fetching, journal)
                     for number, attachment in enumerate(message.attachments)
                 ]
             )
     return found
 
 
-async def _fetch(
-    attachment: Attachment, key: str, channel: Channel | None, journal: Journal, files: Path
-) -> Attachment:
+async def _fetch(attachment: Attachment, key: str, fetching: Fetching, journal: Journal) -> Attachment:
     async def act() -> JsonObject:
-        if channel is None:
+        if fetching.channel is None:
             return {"problem": "its channel is not configured any more"}
-        path = Path("inbox") / key / safe_name(attachment)
-        target = files / path
+        name = plain_name(attachment.name, attachment.kind)
+        path = Path("inbox") / key / name
+        target = fetching.files / path
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            await channel.fetch(attachment, target)
+            await fetching.channel.fetch(attachment, target)
         except SendLater as error:
             return {"problem": f"it could not be downloaded: {error}"}
         except ChannelError as error:
             return {"problem": str(error)}
-        return {"path": str(path), "size": target.stat().st_size}
+        fetched = {"path": str(path), "size": target.stat().st_size}
+        return {**fetched, **await asyncio.to_thread(_save, fetching, target, name)}
 
     output = await journal.step(f"fetch:{key}", "fetch", {"ref": attachment.ref}, act, repeatable=True)
     return replace(
         attachment,
         path=str(output.get("path", "")),
         problem=str(output.get("problem", "")),
+        saved=str(output.get("saved", "")),
         size=int(output.get("size", attachment.size)),
     )
 
 
-def safe_name(attachment: Attachment) -> str:
-    """The name the sender gave the file, as far as every file system takes it; it leads nowhere else."""
-    printable = "".join(letter if letter.isprintable() else "_" for letter in attachment.name)
-    name = Path(printable.replace("\\", "/")).name.lstrip(".")
-    stem, dot, ending = name.rpartition(".")
-    if len(ending.encode()) > MAX_ENDING:
-        stem, dot, ending = name, "", ""
-    room = MAX_NAME - len(ending.encode())
-    return f"{stem.encode()[:room].decode(errors='ignore')}{dot}{ending}" or attachment.kind
+def _save(fetching: Fetching, target: Path, name: str) -> JsonObject:
+    if fetching.save is None:
+        return {}
+    try:
+        return {"saved": fetching.save(fetching.caller, target, name)}
+    except ToolError as error:
+        return {"problem": f"it could not be put among the files: {error}"}
+
+
+UNSAVED = "saving what people send is switched off"
 
 
 def describe(text: str, attachments: Sequence[Attachment]) -> str:
     """A message's text with a line for every file that came with it."""
     lines = [text] if text else []
     for attachment in attachments:
-        where = f"stored as {attachment.path}" if attachment.path else f"not available: {attachment.problem}"
+        where = (
+            f"saved as {attachment.saved}" if attachment.saved else f"not available: {attachment.problem or UNSAVED}"
+        )
         lines.append(f"[{attachment.kind}: {attachment.name}, {attachment.mime}, {attachment.size} bytes, {where}]")
     return "\n".join(lines)

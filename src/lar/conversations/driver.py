@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from lar.channels.contract import Rendered
 from lar.conversations import lane, machine
 from lar.conversations.agents import Agent, Agents
-from lar.conversations.attachments import describe, fetch_all
+from lar.conversations.attachments import Fetching, SaveUpload, describe, fetch_all
 from lar.conversations.desk import APPROVED_CALL, TurnDesk
 from lar.conversations.machine import Crashed, Event, Failed, Finish, Frame, SendNotice, ShowPreview, ShowTyping, Tick
 from lar.conversations.presence import Channels, Presence
@@ -65,7 +65,11 @@ class Prompting:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a turn needs of Lar. `files` is `LAR_HOME/files`; `ticks` is a clock in seconds that never jumps."""
+    """What a turn needs of Lar.
+
+    `files` is `LAR_HOME/files`; `ticks` is a clock in seconds that never jumps; `save_upload` puts what people send
+    among their own files, None: it is not.
+    """
 
     db: Database
     channels: Channels
@@ -75,6 +79,7 @@ class Surroundings:
     files: Path
     clock: Clock
     ticks: Clock
+    save_upload: SaveUpload | None = None
 
 
 class TurnHandler:
@@ -126,8 +131,6 @@ class TurnHandler:
         around = self._around
         agent = around.agents.of(work.conversation.agent)
         channel = around.channels.get((work.conversation.address.channel, work.conversation.address.account))
-        fetched = await fetch_all(work.said, channel, context, around.files)
-        prompt = "\n\n".join(describe(spoken(work, message), fetched.get(message.id, ())) for message in work.said)
         desk = TurnDesk(around.db, work, context, self._language(work), around.prompting.ask_seconds, around.clock)
         caller = ToolContext(
             work.principal,
@@ -138,6 +141,9 @@ class TurnHandler:
             taint=work.taint,
             desk=desk,
         )
+        fetching = Fetching(caller, channel, around.files, around.save_upload)
+        fetched = await fetch_all(work.said, fetching, context)
+        prompt = "\n\n".join(describe(spoken(work, message), fetched.get(message.id, ())) for message in work.said)
         return agent, TurnRequest(
             turn_id=work.turn.id,
             system=work.system,

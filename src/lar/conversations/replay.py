@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from lar.conversations.agents import Agent
-from lar.conversations.attachments import describe, fetch_all
+from lar.conversations.attachments import Fetching, describe, fetch_all
 from lar.conversations.desk import APPROVED_CALL
 from lar.conversations.driver import Prompting, spoken, told
 from lar.conversations.work import Work, names_of
@@ -128,7 +128,6 @@ async def replay(record: JsonObject, agent: Agent, prompting: Prompting) -> Repl
 
 
 async def _request(work: Work, agent: Agent, prompting: Prompting, journal: RecordedJournal) -> TurnRequest:
-    fetched = await fetch_all(work.said, None, journal, Path())
     caller = ToolContext(
         work.principal,
         work.conversation.id,
@@ -138,6 +137,7 @@ async def _request(work: Work, agent: Agent, prompting: Prompting, journal: Reco
         taint=work.taint,
         desk=RecordedDesk(journal.steps),
     )
+    fetched = await fetch_all(work.said, Fetching(caller, None, Path()), journal)
     prompt = "\n\n".join(describe(spoken(work, said), fetched.get(said.id, ())) for said in work.said)
     carried = f"tool:{APPROVED_CALL}"
     if carried in journal.steps and journal.steps[carried]["output"]:

@@ -23,7 +23,8 @@ class Attachment:
     """A file that came with a message.
 
     `ref` is the vendor's handle to fetch it by; `size` is in bytes, 0 if unknown; `path` is relative to
-    `LAR_HOME/files`, empty until it was fetched; `problem` says why it could not be fetched.
+    `LAR_HOME/files`, empty until it was fetched; `saved` is its name among the person's own files, where tools find it,
+    empty if it is not there; `problem` says why it could not be fetched or saved.
     """
 
     kind: AttachmentKind
@@ -33,6 +34,7 @@ class Attachment:
     size: int = 0
     path: str = ""
     problem: str = ""
+    saved: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,8 @@
 """Retention: once a day, what is older than the owner wants to keep is forgotten."""
 
+import asyncio
+from pathlib import Path
+
 from sqlalchemy import Connection
 
 from lar.conversations import answers
@@ -7,7 +10,9 @@ from lar.conversations.settings import ConversationSettings
 from lar.domain.job import Job
 from lar.domain.values import Clock
 from lar.engine.contract import Done, JobContext, Outcome
-from lar.store import inbound, jobs
+from lar.store import artifacts, inbound, jobs
+from lar.tools.artifacts import sweep
+from lar.tools.settings import ArtifactSettings
 
 KIND = "housekeeping"
 """The kind of job that keeps house."""
@@ -16,20 +21,27 @@ _DAY = 86400.0
 
 
 class HousekeepingHandler:
-    """Keeps house: the engine's handler of jobs of kind "housekeeping". Each day's job queues the next day's."""
+    """Keeps house: the engine's handler of jobs of kind "housekeeping". Each day's job queues the next day's.
 
-    def __init__(self, settings: ConversationSettings, clock: Clock) -> None:
+    `files` is `LAR_HOME/files`.
+    """
+
+    def __init__(self, settings: ConversationSettings, kept: ArtifactSettings, files: Path, clock: Clock) -> None:
         self._settings = settings
+        self._kept = kept
+        self._files = files
         self._clock = clock
 
     async def run(self, context: JobContext) -> Outcome:
-        """Close questions nobody answered in time, forget raw updates, then finished jobs with their journals."""
+        """Close questions nobody answered, forget raw updates, finished jobs and their journals, and old artifacts."""
         now = self._clock()
         await context.write(answers.sweep, now)
         await context.write(inbound.forget_raw, now - self._settings.raw_days * _DAY)
         await context.write(inbound.prune, now - self._settings.retention_days * _DAY)
         while await context.write(jobs.prune, now - self._settings.retention_days * _DAY):
             pass
+        await context.write(artifacts.forget, now - self._kept.keep_days * _DAY)
+        await asyncio.to_thread(sweep, self._files, now - self._kept.keep_days * _DAY)
         return Done(self.schedule)
 
     def give_up(self, connection: Connection, _job: Job, _error: str) -> None:

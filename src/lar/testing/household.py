@@ -43,6 +43,7 @@ from lar.testing.clock import FakeClock
 from lar.testing.runtime import ScriptedRuntime
 from lar.tools.contract import Toolbox, ToolContext
 from lar.tools.execute import Registry, TurnTools
+from lar.tools.workspace import Uploads, Workspace
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -138,6 +139,7 @@ class Household:
                 files=plan.folder / "files",
                 clock=self.clock,
                 ticks=self._ticks,
+                save_upload=Uploads(Workspace(plan.folder / "workspace"), "uploads").save,
             ),
             self.presence,
         )

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lar.domain.bytesize import ByteSize
 from lar.tools.mcp.settings import McpSettings
 
 
@@ -36,6 +37,43 @@ class NetworkSettings(BaseModel):
     )
 
 
+class FileSettings(BaseModel):
+    """People's own and shared files."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    root_dir: str = Field(
+        default="workspace", description="Folder of everybody's files; a relative one is below the home folder."
+    )
+    max_write_bytes: ByteSize = Field(
+        default=5_000_000, gt=0, validate_default=True, description="Largest file that is written at once."
+    )
+    read_bytes: ByteSize = Field(
+        default=40_000, ge=1000, validate_default=True, description="How much of a text one call reads."
+    )
+    max_image_bytes: ByteSize = Field(
+        default=5_000_000, gt=0, validate_default=True, description="Largest image that is shown to a model."
+    )
+    page_size: int = Field(default=200, ge=1, description="How many names one page of a list of files has.")
+    save_incoming_uploads: bool = Field(
+        default=True, description="Whether files that people send are put among their own, for tools to use."
+    )
+    uploads_subdir: str = Field(
+        default="uploads", pattern=r"^[A-Za-z0-9_-]+$", description="Folder that files people send are put into."
+    )
+
+
+class ArtifactSettings(BaseModel):
+    """Files that tools made and that are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    max_bytes: ByteSize = Field(
+        default=50_000_000, gt=0, validate_default=True, description="Largest file that is kept or sent."
+    )
+    keep_days: int = Field(default=90, ge=1, description="How long they are kept.")
+
+
 class ToolSettings(BaseModel):
     """What all tools share, and the settings of the built-in ones."""
 
@@ -50,3 +88,7 @@ class ToolSettings(BaseModel):
     mcp: McpSettings = Field(default_factory=McpSettings, description="Servers that give tools.")
     calculator: CalculatorSettings = Field(default_factory=CalculatorSettings, description="Guards of the calculator.")
     network: NetworkSettings = Field(default_factory=NetworkSettings, description="What tools may reach outside.")
+    files: FileSettings = Field(default_factory=FileSettings, description="People's own and shared files.")
+    artifacts: ArtifactSettings = Field(
+        default_factory=ArtifactSettings, description="Files that tools made and that are kept."
+    )
