@@ -20,6 +20,7 @@ from lar.channels.terminal.adapter import TerminalChannel
 from lar.channels.terminal.manifest import ACCOUNT as TERMINAL_ACCOUNT
 from lar.channels.terminal.manifest import NAME as TERMINAL
 from lar.config import Config
+from lar.conversations.admins import Telling
 from lar.conversations.agents import Agent, Agents
 from lar.conversations.attachments import SaveUpload
 from lar.conversations.commands import ANNOUNCE, Facts
@@ -33,7 +34,7 @@ from lar.conversations.problems import Problems
 from lar.conversations.replay import Replay, replay
 from lar.conversations.sending import sending_tools
 from lar.conversations.work import Work
-from lar.domain.conversation import Conversation
+from lar.domain.conversation import Address, Conversation
 from lar.domain.message import Exchange
 from lar.domain.principal import Principal, Role
 from lar.domain.values import Clock, JsonObject
@@ -47,8 +48,15 @@ from lar.operations import home as local
 from lar.operations.calls import Operations, Process
 from lar.operations.housekeeping import KIND as HOUSEKEEPING
 from lar.operations.housekeeping import HousekeepingHandler
+from lar.operations.redaction import Redactor
+from lar.operations.reporting import Reporter
+from lar.operations.reports import FOLDER as REPORTS
+from lar.operations.reports import ReportFolder
+from lar.operations.triage import KIND as TRIAGE
+from lar.operations.triage import TriageHandler
 from lar.policy.access import AccessRules
 from lar.policy.gate import Gate
+from lar.providers.asking import Ask, Asker
 from lar.providers.contract import Parameters
 from lar.providers.models import Models
 from lar.providers.openai.factory import OpenAIFactory
@@ -139,6 +147,9 @@ class App:
         self.terminal.on_connect(self.deliverer.hurry)
         self._menus = MenuHandler(self.db, self.channels, self.rules, self.clock)
         self._housekeeping = HousekeepingHandler(config.conversations, config.tools.artifacts, self._files, self.clock)
+        self.reports = ReportFolder(self._files / REPORTS, Redactor(config.secrets), config.support.max_reports)
+        self._triage = self._build_triage()
+        self._reporter = Reporter(self.reports, self.db, self._triage.found, self.clock)
         self.inbox = Inbox(self.db, self.rules, config.conversations, self._facts(), self.clock)
         self.engine = self._build_engine(extras)
 
@@ -166,7 +177,12 @@ class App:
 
     async def run(self, parts: frozenset[str] = PARTS) -> None:
         """Serve the parts named until cancelled, each supervised by itself."""
+        with self._reporter.listening():
+            await self._run(parts)
+
+    async def _run(self, parts: frozenset[str]) -> None:
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._supervise("error reports", self._reporter.run))
             if "gateway" in parts:
                 group.create_task(self._supervise("deliverer", self.deliverer.run))
                 for (name, account), channel in self.channels.items():
@@ -357,6 +373,7 @@ class App:
             TURN: TurnHandler(surroundings, self._presence),
             ANNOUNCE: self._menus,
             HOUSEKEEPING: self._housekeeping,
+            TRIAGE: self._triage,
         }
         return Engine(self.db, handlers, self.config.engine, self.clock)
 
@@ -364,10 +381,26 @@ class App:
         settings = self.config.tools.files
         return Uploads(self._workspace, settings.uploads_subdir).save if settings.save_incoming_uploads else None
 
+    def _build_triage(self) -> TriageHandler:
+        settings = self.config.support
+        ask = self._asker(settings.triage_model)
+        return TriageHandler(self.reports, ask, self._telling(), settings.notice_minutes * 60, self.clock)
+
+    def _asker(self, model: str) -> Ask | None:
+        """What asks this model, or where none is named that of the main agent; None: there is no model."""
+        reference = model or self.config.agents["main"].model
+        return Asker(self._models, reference, self.config.support.max_output_tokens) if reference else None
+
+    def _telling(self) -> Telling:
+        channel, _, chat = self.config.support.notify_chat.partition(":")
+        account = next((account for name, account in self.rules if name == channel), "")
+        known = Address(channel, account, chat) if account else None
+        return Telling(self.rules, known, self.config.conversations.default_language)
+
     def _facts(self) -> Facts:
         kinds = {name: agent.kind for name, agent in self.agents.by_name.items()}
         mode = self.config.policy.mode
-        return Facts(__version__, self._started_at, self.problems, kinds, self.agents.default, mode)
+        return Facts(__version__, self._started_at, self.problems, kinds, self.agents.default, mode, self.reports)
 
     def _system_prompt(self, agent: Agent, conversation: Conversation, principal: Principal) -> str:
         return system_prompt(

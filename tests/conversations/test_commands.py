@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lar.conversations import admins
 from lar.conversations.commands import COMMANDS, listed, menu, parse
+from lar.conversations.inbox import Inbox
+from lar.conversations.problems import Report
 from lar.conversations.strings import CATALOGUES
 from lar.domain.ids import PrincipalId
 from lar.domain.inbound import Attachment, AttachmentKind, Text
@@ -163,7 +166,8 @@ def test_the_menu_is_for_everybody_who_may_see_it() -> None:
     """R-TG-11: the menu has every command in every language, and says which are an admin's."""
     entries = menu(RULES)
     assert {entry.language for entry in entries} == set(CATALOGUES)
-    assert {entry.command for entry in entries if entry.admin} == {"synccommands", "emergency_stop", "resume"}
+    admins_only = {"synccommands", "emergency_stop", "resume", "problems", "setnotify"}
+    assert {entry.command for entry in entries if entry.admin} == admins_only
     assert "login" not in {entry.command for entry in entries}
     assert "login" in {entry.command for entry in menu(LOGIN)}
 
@@ -180,3 +184,73 @@ def test_who_is_told_of_which_commands(rules: AccessRules, who: Principal, sees:
     """R-TG-4: commands that are of no use to somebody are not shown to them."""
     special: Any = {"synccommands", "emergency_stop", "resume", "login", "logout"}
     assert set(listed(rules, who)) & special == sees
+
+
+class Kept:
+    """Some error reports."""
+
+    def __init__(self, *reports: Report) -> None:
+        self.reports = reports
+
+    def latest(self) -> tuple[Report, ...]:
+        """All of them."""
+        return self.reports
+
+    def excerpt(self, name: str) -> str:
+        """What stands in one."""
+        return f"excerpt of {name}"
+
+
+async def test_problems_are_listed_and_shown(house: Household) -> None:
+    """R-SU-1: an admin sees what is wrong now and what failed before, and one report in short."""
+    eve = house.channel.chat("9")
+    assert await house.ask("/problems", chat=eve) == "no problems\nno error reports"
+    assert "There is no report 1" in await house.ask("/problems 1", chat=eve)
+    house.problems.report("telegram", "cannot be reached")
+    told = house.clock() - 300
+    reports = Kept(Report("b.md", "tool failed: KeyError", "00ff00ff", 3, told), Report("a.md", "t", "f", 1, 0))
+    house.inbox = Inbox(
+        house.db,
+        {("fake", "main"): house.plan.rules},
+        house.plan.settings,
+        replace(house.facts, reports=reports),
+        house.clock,
+    )
+    said = await house.ask("/problems", chat=eve)
+    assert said.startswith("⚠️ telegram: cannot be reached\n\nError reports")
+    assert "1. tool failed: KeyError (3 in all, the last 5 min ago) [00ff00ff]" in said
+    assert await house.ask("/problems 2", chat=eve) == "excerpt of a.md"
+    assert "There is no report x" in await house.ask("/problems x", chat=eve)
+    assert "admin" in await house.ask("/problems 2")
+
+
+async def test_unreadable_reports_are_said_to_be(house: Household) -> None:
+    """R-SU-1: reports that cannot be read are a sentence, not a failure of the inbox."""
+
+    class Unreadable(Kept):
+        def latest(self) -> tuple[Report, ...]:
+            raise PermissionError(13, "Permission denied")
+
+    house.inbox = Inbox(
+        house.db,
+        {("fake", "main"): house.plan.rules},
+        house.plan.settings,
+        replace(house.facts, reports=Unreadable()),
+        house.clock,
+    )
+    said = await house.ask("/problems", chat=house.channel.chat("9"))
+    assert said == "The error reports cannot be read: Permission denied"
+
+
+async def test_the_notification_chat(house: Household) -> None:
+    """R-SU-3: an admin makes any chat the notification chat, and ends that again; nobody else does."""
+    group = house.channel.chat("9", "-5")
+    assert "admin" in await house.ask("/setnotify", chat=house.channel.chat("1", "-5"))
+    assert await house.db.read(admins.notify_chat) is None
+    assert "now the notification chat" in await house.ask("/setnotify", chat=group)
+    kept = await house.db.read(admins.notify_chat)
+    assert kept
+    assert kept.chat == "-5"
+    assert "no notification chat any more" in await house.ask("/setnotify off", chat=house.channel.chat("9"))
+    assert "No notification chat" in await house.ask("/setnotify OFF", chat=group)
+    assert await house.db.read(admins.notify_chat) is None

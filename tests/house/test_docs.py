@@ -20,7 +20,14 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 COMING_FROM = sorted(ROOT.glob("docs/from-*.md"))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 OTHER_VARIABLES = {"LAR_HOME", "TELEGRAM_BOT_TOKEN", *(usual.variable for usual in USUAL.values())}
-PATHS_OF_HOME = {"~/.lar", ".env", "logs/lar.log", "workspace/people/", "workspace/shared/"}
+PATHS_OF_HOME = {
+    "~/.lar",
+    "files/admin/error_reports/",
+    ".env",
+    "logs/lar.log",
+    "workspace/people/",
+    "workspace/shared/",
+}
 
 
 def name(path: Path) -> str:

@@ -128,7 +128,7 @@ _USUAL_VARIABLES = frozenset({"TELEGRAM_BOT_TOKEN", *(usual.variable for usual i
 def _idle_providers(settings: Settings) -> Iterator[str]:
     """A key without a model that uses it is probably a mistake."""
     named = {_provider_of(agent.model) for agent in settings.agents.values()}
-    named.add(_provider_of(DEFAULT_MODEL))
+    named |= {_provider_of(DEFAULT_MODEL), _provider_of(settings.support.triage_model)}
     for name in settings.providers.keys() - named:
         yield f"providers.{name} is not used: no agent names one of its models ('{name}:...' in agents.main.model)"
 

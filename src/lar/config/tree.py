@@ -8,7 +8,7 @@ from lar.channels.telegram.settings import TelegramSettings
 from lar.conversations.settings import ConversationSettings
 from lar.engine.settings import EngineSettings
 from lar.memory.settings import MemorySettings
-from lar.operations.settings import LoggingSettings
+from lar.operations.settings import LoggingSettings, SupportSettings
 from lar.policy.settings import PolicySettings
 from lar.providers.settings import ProviderSettings
 from lar.runtimes.settings import AgentSettings
@@ -53,6 +53,7 @@ class Settings(BaseModel):
     engine: EngineSettings = Field(default_factory=EngineSettings, description="How durable work is carried out.")
     memory: MemorySettings = Field(default_factory=MemorySettings, description="What a prompt is reminded of.")
     policy: PolicySettings = Field(default_factory=PolicySettings, description="What is forbidden.")
+    support: SupportSettings = Field(default_factory=SupportSettings, description="What is done about errors.")
     logging: LoggingSettings = Field(default_factory=LoggingSettings, description="Logs.")
 
 

@@ -3,13 +3,13 @@
 import hmac
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from lar.channels.contract import MenuEntry
-from lar.conversations import answers, lane
-from lar.conversations.problems import Problems
+from lar.conversations import admins, answers, lane
+from lar.conversations.problems import NoReports, Problems, Reports
 from lar.conversations.questions import DENY, worded
 from lar.conversations.strings import CATALOGUES, duration, say
 from lar.domain.conversation import Conversation, Mode
@@ -22,6 +22,9 @@ from lar.store import conversations, deliveries, jobs, messages, people, questio
 ANNOUNCE = "announce"
 """The kind of job that synchronises a command menu."""
 
+SHOWN_REPORTS = 20
+"""How many error reports `/problems` lists."""
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -33,6 +36,7 @@ class Facts:
     runtimes: Mapping[str, str]
     default_agent: str
     default_mode: Mode = Mode.RW
+    reports: Reports = field(default_factory=NoReports)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +220,43 @@ def _resume(visit: Visit, _argument: str) -> str:
     return visit.say("resumed" if lane.let_go_on(visit.connection) else "nothing_to_resume")
 
 
+def _problems(visit: Visit, argument: str) -> str:
+    try:
+        found = visit.facts.reports.latest()[:SHOWN_REPORTS]
+        if argument.strip():
+            number = int(argument) if argument.strip().isdecimal() else 0
+            if not 0 < number <= len(found):
+                return visit.say("problems_unknown", number=argument.strip()[:20])
+            return visit.facts.reports.excerpt(found[number - 1].name) or visit.say("problems_none")
+    except OSError as error:
+        return visit.say("problems_unreadable", error=error.strerror)
+    lines = [f"⚠️ {source}: {text}" for source, text in visit.facts.problems.open.items()]
+    lines = lines or [visit.say("status_no_problems")]
+    if not found:
+        return "\n".join([*lines, visit.say("problems_none")])
+    lines += ["", visit.say("problems_reports")]
+    for number, report in enumerate(found, 1):
+        age = duration(visit.language, visit.now - report.last)
+        lines.append(
+            visit.say(
+                "problems_line",
+                number=number,
+                title=report.title[:100],
+                times=report.times,
+                age=age,
+                fingerprint=report.fingerprint,
+            )
+        )
+    return "\n".join(lines)
+
+
+def _setnotify(visit: Visit, argument: str) -> str:
+    if argument.strip().lower() == "off":
+        return visit.say("notify_off" if admins.drop_notify_chat(visit.connection) else "notify_none")
+    admins.set_notify_chat(visit.connection, visit.conversation.address)
+    return visit.say("notify_here")
+
+
 COMMANDS: Mapping[str, ControlCommand] = {
     "help": ControlCommand(_help),
     "start": ControlCommand(_start),
@@ -233,6 +274,8 @@ COMMANDS: Mapping[str, ControlCommand] = {
     "deny": ControlCommand(_deny),
     "emergency_stop": ControlCommand(_emergency_stop, admin=True),
     "resume": ControlCommand(_resume, admin=True),
+    "problems": ControlCommand(_problems, admin=True),
+    "setnotify": ControlCommand(_setnotify, admin=True),
     "login": ControlCommand(_login),
     "logout": ControlCommand(_logout),
 }

@@ -4,6 +4,7 @@ import secrets
 
 from sqlalchemy import Connection
 
+from lar.conversations import admins
 from lar.conversations.strings import say
 from lar.domain.conversation import Address, Place
 from lar.domain.delivery import Button, Part
@@ -43,13 +44,9 @@ def request(
 
 
 def _ask_admins(connection: Connection, asked: people.Pairing, rules: AccessRules, now: float) -> None:
-    """Send the request to the private chat of every admin who ever wrote; there the chat's id is the user's."""
-    for user, known in people.admins_of(connection, asked.channel, asked.account):
-        if not known.granted and user not in rules.admins:  # was an admin once
-            continue
-        language = known.principal.language
-        place = Address(asked.channel, asked.account, user)
-        chat = conversations.ensure(connection, place, Place.PRIVATE, "", now)
+    """Send the request to the private chat of every admin who ever wrote."""
+    for chat, admin in admins.private_chats(connection, asked.channel, asked.account, rules, now):
+        language = admin.language
         buttons = (
             Button(say(language, "pairing_approve"), APPROVE + asked.code),
             Button(say(language, "pairing_deny"), DENY + asked.code),

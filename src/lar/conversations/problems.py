@@ -1,6 +1,8 @@
-"""What is wrong right now: one sentence per source, gone when the source is well again."""
+"""What is wrong right now: one sentence per source, gone when the source is well again; and what went wrong before."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 
 class Problems:
@@ -20,3 +22,43 @@ class Problems:
     def open(self) -> Mapping[str, str]:
         """Source → sentence."""
         return dict(self._open)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An error report: the name of its file, and what failed how often, last at `last` (seconds since the epoch).
+
+    `quota`: a provider's limit is behind it. `job` is the kind of job that failed, empty if it was no job.
+    """
+
+    name: str
+    title: str
+    fingerprint: str
+    times: int
+    last: float
+    quota: bool = False
+    job: str = ""
+
+
+class Reports(Protocol):
+    """The error reports of this Lar. Each method may raise OSError."""
+
+    def latest(self) -> Sequence[Report]:
+        """All of them, the one that happened last first."""
+        ...
+
+    def excerpt(self, name: str) -> str:
+        """A report, short enough for a chat; empty if it is gone."""
+        ...
+
+
+class NoReports:
+    """Where reports are not kept."""
+
+    def latest(self) -> Sequence[Report]:
+        """None."""
+        return ()
+
+    def excerpt(self, name: str) -> str:  # noqa: ARG002  # as the protocol has it
+        """Nothing."""
+        return ""

@@ -1,4 +1,4 @@
-"""Settings of operation: logs."""
+"""Settings of operation: logs, and what is done about errors."""
 
 from typing import Literal
 
@@ -21,3 +21,26 @@ class LoggingSettings(BaseModel):
         default=10_000_000, gt=0, validate_default=True, description="Size at which the log file is rotated."
     )
     keep: int = Field(default=5, ge=0, le=100, description="How many rotated log files are kept.")
+
+
+class SupportSettings(BaseModel):
+    """What is done about errors, and who is told."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    notify_chat: str = Field(
+        default="",
+        pattern=r"^(|[^:\s]+:\S+)$",
+        description="Where notices and alerts go, written channel:chat, such as `telegram:-1001234567`; `/setnotify` "
+        "in a chat wins over it. Without any, the private chats of admins.",
+    )
+    triage_model: str = Field(
+        default="", description="`provider:model` that analyses error reports; by default the model of `agents.main`."
+    )
+    max_output_tokens: int = Field(
+        default=4000, ge=100, description="Longest answer of a model that is asked about an error, in tokens."
+    )
+    notice_minutes: float = Field(
+        default=10.0, ge=0, description="Least time between two notices about new error reports."
+    )
+    max_reports: int = Field(default=100, ge=1, description="How many error reports are kept.")

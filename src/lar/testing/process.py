@@ -23,13 +23,17 @@ class Ran:
 
 
 class LarProcess:
-    """`lar run` with a home of its own. `env` is the environment beyond PATH; `command` may replace the program."""
+    """`lar run` with a home of its own. `env` is the environment beyond PATH and PYTHONPATH.
+
+    `command` may replace the program.
+    """
 
     def __init__(
         self, home: Path, env: Mapping[str, str], command: Sequence[str] = (sys.executable, "-m", "lar", "run")
     ) -> None:
         self.home = home
-        self._env = {"PATH": os.environ["PATH"], "LAR_HOME": str(home), "LAR__SERVER__PORT": "0", **env}
+        ours = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+        self._env = {**ours, "LAR_HOME": str(home), "LAR__SERVER__PORT": "0", **env}
         self._command = tuple(command)
         self._process: asyncio.subprocess.Process | None = None
 
