@@ -73,10 +73,12 @@ from lar.tools.calculator import calculator_tool
 from lar.tools.clock import clock_tool
 from lar.tools.contract import Tool, ToolContext
 from lar.tools.execute import Registry, TurnTools
+from lar.tools.fetch import http_tool
 from lar.tools.files import file_tools
 from lar.tools.mcp.keeping import keep_in
 from lar.tools.mcp.server import Around
 from lar.tools.mcp.servers import McpServers
+from lar.tools.outside import Outside
 from lar.tools.silence import stay_silent
 from lar.tools.workspace import Uploads, Workspace
 
@@ -317,6 +319,7 @@ class App:
                 history_tool(self.db, self.config.memory.page_size),
                 *sending_tools(self.db, self.rules),
                 *file_tools(self._workspace, self._artifacts, self.config.tools.files),
+                http_tool(self.config.tools.http_client, Outside(self.config.tools.network), self._artifacts.keep),
                 *extra_tools,
             )
         }

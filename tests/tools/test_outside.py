@@ -90,7 +90,7 @@ async def test_neighbours_with_public_addresses() -> None:
     [
         "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "127.1", "127.0.1", "127.0.0.01", "127.0.0.0x1",
         "0x", "1.2.3.4.5", "256.1.1.1", "example.0x7f", "127.0.0.1.0", "08.8.8.8", "4294967297",
-        "127。0。0。1", "\uff11\uff12\uff17.0.0.1", "①②⑦.0.0.1", "ⓛocalhost", "127.0.0.1..", "127.0.0.1 ", " 127.0.0.1",
+        "127。0。0。1", "\uff11\uff12\uff17.0.0.1", "①②⑦.0.0.1", "127.0.0.1..", "127.0.0.1 ", " 127.0.0.1",
         "", ".", "..", "a..b", "-a.example", "a-.example", "a" * 64, ".".join(["a" * 60] * 5), "exa mple", "a/b",
         "a\\b", "a@b", "a%2eb", "a#b", "a?b", "a\nb", "a\0b", "[::1", "::1]", "[]", "[127.0.0.1", "::1%lo",
         "fe80::1%25eth0", "1::2::3", "[127.0.0.1]", "[v1.x]", "::ffff:0x7f.1",
@@ -109,6 +109,7 @@ def test_one_spelling() -> None:
     """A host is compared and connected to in one spelling."""
     assert spelling("EXAMPLE.org.") == "example.org"
     assert spelling("münchen.de") == spelling("XN--MNCHEN-3YA.DE") == "xn--mnchen-3ya.de"
+    assert spelling("ⓛocalhost") == "localhost"
     assert spelling("[2606:2800:021F::0]") == "2606:2800:21f::"
 
 
@@ -176,8 +177,10 @@ async def test_a_listed_service_on_the_local_network() -> None:
     assert await opened.resolve("nas.lan", 8080) == Pinned("nas.lan", 8080, ("192.168.1.5", "fd00::5"), inside=True)
     assert (await opened.resolve("10.0.0.7", 22)).inside
     assert (await opened.resolve("[fd00:0::5]", 80)).inside
-    assert opened.lists("nas.lan.", 8080)
-    assert not opened.lists("nas.lan", 80)
+    assert opened.own("nas.lan.", 8080)
+    assert not opened.own("nas.lan", 80)
+    assert opened.own("[::ffff:10.9.9.9]", 80)
+    assert not opened.own(PUBLIC, 80)
     for host, port in (("nas.lan", 8081), ("other.lan", 8080), ("192.168.1.5", 8080), ("[::ffff:10.0.0.7]", 80)):
         with pytest.raises(ToolError, match=r"tools\.network\.allowed_hosts"):
             await opened.resolve(host, port)

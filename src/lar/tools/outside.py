@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 
-import httpx
+from yarl import URL
 
 from lar.errors import ConfigError, ToolError
 from lar.tools.settings import NetworkSettings
@@ -126,14 +126,16 @@ class Outside:
         self._ask = resolve
         self._own = networks
 
-    def lists(self, host: str, port: int) -> bool:
-        """Whether the configuration names this host and port in `allowed_hosts`.
+    def own(self, host: str, port: int) -> bool:
+        """Whether this is known, without asking, to be a service of the owner's: it is listed, or no public address.
 
         Raises:
             ToolError: the host is not spelt as one.
 
         """
-        return (spelling(host), port) in self._allowed
+        name = spelling(host)
+        literal = _address(name)
+        return (name, port) in self._allowed or (literal is not None and not _is_public(_without_wrapping(literal)))
 
     async def resolve(self, host: str, port: int) -> Pinned:
         """The addresses at which this host may be reached. All of them are judged, and one bad one refuses the host.
@@ -219,9 +221,9 @@ def _unusual(host: str) -> str:
     """An IPv6 address in its one spelling, or an international name in ASCII."""
     try:
         if ":" not in host:
-            return httpx.URL(scheme="http", host=host).raw_host.decode("ascii")
+            return URL.build(scheme="http", host=host).raw_host or ""
         address = IPv6Address(host)
-    except (ValueError, httpx.InvalidURL):
+    except ValueError:
         raise ToolError(f"{host!r} is not a host.") from None
     if address.scope_id:
         raise ToolError(f"{host!r} names a network interface, which a public address does not.")

@@ -1,5 +1,7 @@
 """What can be set about tools."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from lar.domain.bytesize import ByteSize
@@ -15,6 +17,24 @@ class CalculatorSettings(BaseModel):
     max_exponent: int = Field(default=1000, description="Largest exponent a power may have.", ge=1)
     digits: int = Field(
         default=20, description="Significant digits of a result that cannot be written exactly.", ge=1, le=50
+    )
+
+
+class HttpClientSettings(BaseModel):
+    """The tool `http_request`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    enabled: bool = Field(default=True, description="Whether there is the tool `http_request`.")
+    timeout_seconds: float = Field(
+        default=20.0, description="Longest time for one request with all its redirects, in seconds.", gt=0
+    )
+    max_bytes: ByteSize = Field(
+        default=5_000_000, description="Most that is read of an answer, before and after it is unpacked.", ge=1_000
+    )
+    max_chars: int = Field(default=30_000, description="Most of an answer a model is shown, in characters.", ge=100)
+    response_processing_mode: Literal["auto", "none"] = Field(
+        default="auto", description="`auto` gives HTML as Markdown and lays JSON out; `none` gives text as it was sent."
     )
 
 
@@ -92,3 +112,4 @@ class ToolSettings(BaseModel):
     artifacts: ArtifactSettings = Field(
         default_factory=ArtifactSettings, description="Files that tools made and that are kept."
     )
+    http_client: HttpClientSettings = Field(default_factory=HttpClientSettings, description="The tool `http_request`.")
