@@ -98,6 +98,9 @@ async def test_commands_go_through_the_running_gateway(home: Path, gateway: LarP
     unknown = lar(home, "people", "approve", "NOSUCHCODE")
     assert unknown.returncode == 2
     assert "lar people list" in unknown.stderr
+    assert "No question is open" in said(home, "approvals", "list")
+    for words in (("approve", "1", "always"), ("deny", "1", "not now"), ("withdraw", "1")):
+        assert "lar approvals list" in lar(home, "approvals", *words).stderr
     assert await gateway.stop() == 0
     assert not (home / "gateway.json").exists()
 

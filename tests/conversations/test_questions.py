@@ -5,13 +5,19 @@ from dataclasses import replace
 
 import pytest
 
+from lar.conversations import answers
+from lar.conversations.agents import Agent
+from lar.conversations.replay import replay
+from lar.domain.ids import TurnId
 from lar.domain.risk import Deed, Risk
 from lar.domain.turn import TurnState
 from lar.domain.values import JsonObject
 from lar.runtimes.contract import Finished, RuntimeEvent, TurnRequest
+from lar.store.records import turn_record
 from lar.store.schema import job, permission, question, turn
 from lar.testing.channel import Chat
 from lar.testing.household import Household, Plan
+from lar.testing.runtime import ScriptedRuntime
 from lar.tools.asking import ask_person
 from lar.tools.contract import Effect, Tool, ToolCall, ToolContext, ToolResult
 from lar.tools.define import tool
@@ -343,3 +349,83 @@ async def test_questions_are_listed_and_answered_without_buttons(house: Househol
     await house.quiet()
     assert post.sent == ["hello"]
     assert await house.db.read(lambda c: c.execute(question.select()).one().state) == "approved"
+
+
+async def told_privately(house: Household, data: str, by: Chat | None = None) -> str:
+    """Press a button with this data; what the presser is told."""
+    before = [sent for sent in house.channel.sent if sent.part.answers_press and sent.part.text]
+    await house.hear((by or house.channel.chat()).presses(data))
+
+    def told() -> list[str]:
+        return [sent.part.text for sent in house.channel.sent if sent.part.answers_press and sent.part.text]
+
+    await house.until(lambda: len(told()) > len(before))
+    return told()[-1]
+
+
+async def test_a_button_of_no_question_is_explained(house: Household) -> None:
+    """R-TG-13: a button whose question is gone, or an answer it never had, does nothing and says so."""
+    await asked(house, ToolCall("1.1", "ask_person", {"question": "Which?", "options": ["red"]}), goes_on=False)
+    for data in ("q:99:once", "q:1:7", "q:1:once"):
+        assert "no longer open" in await told_privately(house, data)
+
+
+async def test_a_question_of_the_assistant_expires(house: Household) -> None:
+    """R-TO-7: where nobody answers a choice in time, the model is told, and goes on."""
+    await asked(house, ToolCall("1.1", "ask_person", {"question": "Which?", "options": ["red"]}))
+    await house.until_stored(lambda c: c.execute(job.select().where(job.c.state == "waiting")).all())
+    await house.advance(house.prompting.ask_seconds + 1)
+    await house.quiet(passing=5)
+    assert any("Nobody answered in time" in text for text in house.channel.texts())
+
+
+async def for_an_admin(house: Household) -> Chat:
+    """Ask what only an admin may permit; their chat."""
+    root = house.channel.chat("9", name="Root")
+    await house.ask("/help", chat=root)
+    house.runtime.then(calls(ToolCall("1.1", "run", {"command": "make"})))
+    await house.ask("build it")
+    await house.until(lambda: any(sent.part.buttons for sent in house.channel.sent if sent.to.chat == "9"))
+    return root
+
+
+async def test_an_admin_comes_too_late(house: Household, post: Post) -> None:
+    """R-PO-2: after its time an admin's press only says that it is over; who asked is told."""
+    root = await for_an_admin(house)
+    house.clock.advance(house.prompting.ask_seconds + 1)
+    assert "expired" in await told_privately(house, buttons(house, "9")["Once"], root)
+    await house.until(lambda: "Nobody approved in time" in house.channel.texts()[-1])
+    assert post.ran == []
+
+
+async def test_housekeeping_closes_what_nobody_answered(house: Household, post: Post) -> None:
+    """R-PO-2: a question no turn waits for is closed when its time is over, without anybody pressing."""
+    await for_an_admin(house)
+    assert await house.db.write(answers.sweep, house.clock()) == 0
+    house.clock.advance(house.prompting.ask_seconds + 1)
+    assert await house.db.write(answers.sweep, house.clock()) == 1
+    await house.until(lambda: "Nobody approved in time" in house.channel.texts()[-1])
+    assert post.ran == []
+
+
+async def test_turns_that_asked_can_be_replayed(house: Household) -> None:
+    """R-CV-6: what a person approved, permitted for good or had an admin decide replays from the record alone."""
+    await asked(house, SEND)
+    await press(house, "Always")
+    await house.quiet()
+    again = ToolCall("1.1", "send", {"text": "again"})
+    house.runtime.then(calls(again))
+    await house.ask("once more")
+    await house.quiet()
+    root = await for_an_admin(house)
+    await press(house, "Once", by=root, at="9")
+    await house.until(lambda: "[Root has approved" in house.runtime.prompts[-1])
+    await house.quiet()
+    for number, moves in ((1, (calls(SEND),)), (2, (calls(again),)), (4, ())):
+        record = await house.db.read(turn_record, TurnId(number))
+        assert record
+        runtime = ScriptedRuntime()
+        if moves:
+            runtime.then(*moves)
+        agent = Agent("main", "scripted", runtime, registry=house.plan.registry)
+        assert (await replay(record, agent, house.prompting)).differences == ()

@@ -6,6 +6,7 @@ from lar.domain.conversation import Address, Place
 from lar.domain.ids import ConversationId, MessageId, PrincipalId, TurnId
 from lar.domain.message import Author, Message
 from lar.domain.principal import Principal, Role
+from lar.domain.risk import Deed
 from lar.domain.values import JsonObject
 from lar.errors import ToolError
 from lar.memory.history import history_tool
@@ -145,3 +146,20 @@ async def test_long_messages_are_cut(sqlite_db: Database) -> None:
     tool = history_tool(sqlite_db)
     shown = (await tool.call(ToolContext(ANN, place.id, THIS_TURN), tool.parse({}))).text
     assert len(shown) < 3000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "deed", "said"),
+    [
+        ({}, Deed.LOOK, "look at earlier"),
+        ({"action": "trim"}, Deed.REMEMBER, "delete all earlier messages"),
+        ({"action": "trim", "keep": 2}, Deed.REMEMBER, "all but the newest 2"),
+    ],
+)
+def test_the_gate_is_told_what_it_would_do(
+    sqlite_db: Database, arguments: dict[str, object], deed: Deed, said: str
+) -> None:
+    """R-PO-3: looking is looking; trimming changes what is remembered, and says how much."""
+    tool = history_tool(sqlite_db)
+    effect = tool.would(tool.parse(arguments))
+    assert (effect.deed, said in effect.summary) == (deed, True)

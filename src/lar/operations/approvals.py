@@ -47,5 +47,5 @@ def withdraw(connection: Connection, arguments: JsonObject) -> JsonObject:
     """Take permission `id` back."""
     number = arguments.get("id")
     if not isinstance(number, int) or not questions.withdraw(connection, number):
-        raise LarError(f"there is no permission {number}: `lar approvals list` shows them")
+        raise LarError(f"there is no permission {number}: `lar approvals list` shows those there are")
     return {"said": f"Permission {number} is withdrawn: it is asked again from now on."}
