@@ -1,7 +1,4 @@
-"""The seam for sandboxes: a command, its limits, what it gave, and the promises the walls around it keep.
-
-Every promise a sandbox claims is attacked by `lar.testing.sandbox_attacks`; one that does not hold fails the build.
-"""
+"""The seam for sandboxes: a command, its limits, what it gave, and the promises the walls around it keep."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
