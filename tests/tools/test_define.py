@@ -76,3 +76,28 @@ def test_a_tool_without_arguments() -> None:
 
     assert ping.schema == {"type": "object", "properties": {}, "additionalProperties": False}
     assert ping.parse({}) == {}
+
+
+def test_a_docstring_is_read_to_the_end_of_its_arguments() -> None:
+    """Empty lines between arguments are passed over, and a section behind them describes none."""
+
+    @tool(risk=Risk.READ, repeatable=True)
+    async def sort(_context: ToolContext, what: str, how: str = "up") -> str:
+        """Sort things.
+
+        Args:
+            what: The things,
+                all of them.
+
+            how: Which way.
+
+        Returns:
+            They, sorted.
+        """
+        return f"{what} {how}"
+
+    properties = sort.schema["properties"]
+    assert (properties["what"]["description"], properties["how"]["description"]) == (
+        "The things, all of them.",
+        "Which way.",
+    )
