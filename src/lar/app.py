@@ -20,6 +20,7 @@ from lar.channels.terminal.adapter import TerminalChannel
 from lar.channels.terminal.manifest import ACCOUNT as TERMINAL_ACCOUNT
 from lar.channels.terminal.manifest import NAME as TERMINAL
 from lar.config import Config
+from lar.conversations import lane
 from lar.conversations.admins import Telling
 from lar.conversations.agents import Agent, Agents
 from lar.conversations.attachments import SaveUpload
@@ -195,6 +196,7 @@ class App:
                 group.create_task(self._supervise_once("menus", self._menus.changed))
             if "worker" in parts:
                 group.create_task(self._supervise("engine", self.engine.run))
+                group.create_task(self._supervise("emergency stop", self._heed_halt))
                 group.create_task(self._supervise_once("housekeeping", self._keep_house))
             if "web" in parts:
                 group.create_task(self._supervise("web", self._serve_web))
@@ -213,7 +215,20 @@ class App:
         await self._first_poll(WARMING_WAITS)
         for loop in self._loops:
             await loop.warm()
-        self.servers.begin()
+        if not await self.db.read(lane.is_halted):
+            self.servers.begin()
+
+    async def _heed_halt(self) -> None:
+        """Whenever everything is stopped, end what runs outside of jobs."""
+        halted = asyncio.Event()
+        unsubscribe = self.db.subscribe(lane.HALTED, lambda _: halted.set())
+        try:
+            while True:
+                await halted.wait()
+                halted.clear()
+                await self.servers.stop()
+        finally:
+            unsubscribe()
 
     async def _serve_web(self) -> None:
         """Serve HTTP, and leave the address for local commands."""

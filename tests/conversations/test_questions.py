@@ -8,15 +8,19 @@ import pytest
 from lar.conversations import answers
 from lar.conversations.agents import Agent
 from lar.conversations.replay import replay
+from lar.conversations.settings import ConversationSettings
+from lar.domain.conversation import QueueMode
 from lar.domain.ids import TurnId
 from lar.domain.risk import Deed, Risk
 from lar.domain.turn import TurnState
 from lar.domain.values import JsonObject
+from lar.errors import StoreError
 from lar.runtimes.contract import Finished, RuntimeEvent, TurnRequest
+from lar.store import signals
 from lar.store.records import turn_record
 from lar.store.schema import job, permission, question, turn
 from lar.testing.channel import Chat
-from lar.testing.household import Household, Plan
+from lar.testing.household import Household, Plan, living
 from lar.testing.runtime import ScriptedRuntime
 from lar.tools.asking import ask_person
 from lar.tools.contract import Effect, Tool, ToolCall, ToolContext, ToolResult
@@ -429,3 +433,80 @@ async def test_turns_that_asked_can_be_replayed(house: Household) -> None:
             runtime.then(*moves)
         agent = Agent("main", "scripted", runtime, registry=house.plan.registry)
         assert (await replay(record, agent, house.prompting)).differences == ()
+
+
+async def test_a_decision_that_overtakes_its_turn_is_carried_out_once(anywhere: Plan, post: Post) -> None:
+    """R-PO-2, R-CV-7: an admin approves while the turn that asked has yet to end: the call is still made once."""
+    plan = replace(anywhere, registry=Registry(post.tools()))
+    house = Household(plan)
+    await house.start()
+    root = house.channel.chat("9", name="Root")
+    await house.ask("/help", chat=root)
+    call = calls(ToolCall("1.1", "run", {"command": "make"}))
+    house.db.fail("_end", times=1000)  # the end of the turn is never kept
+    house.runtime.then(call)
+    await house.say("build it")
+    await house.until(lambda: any(sent.part.buttons for sent in house.channel.sent if sent.to.chat == "9"))
+    data = buttons(house, "9")["Once"]
+    await house.crash()
+    following = Household(plan, house.channel)
+    following.runtime.then(call)
+    await following.open()
+    await following.hear(root.presses(data))
+    following.deliver()
+    following.work()
+    await following.until(lambda: post.ran)
+    await following.quiet()
+    assert post.ran == ["make"]
+    await following.stop()
+
+
+async def test_a_question_ends_with_its_turn(house: Household) -> None:
+    """What is written after a turn gave up is not taken for the answer to what it once asked: it is answered."""
+    house.runtime.then(calls(SEND))
+    for _ in range(house.plan.engine.max_failures):
+        house.runtime.then(StoreError("away"))
+    await house.say("do it")
+    await house.until(lambda: any(sent.part.buttons for sent in house.channel.sent))
+    await press(house, "Once")
+    await house.quiet(passing=60)
+    house.runtime.then(Finished("hello yourself"))
+    assert "hello yourself" in await house.ask("hello")
+
+
+async def test_a_turn_that_no_longer_asks_takes_its_question_back(house: Household) -> None:
+    """A resumed turn that ends without asking again leaves no open question behind, and loses no later message."""
+    await asked(house, SEND, goes_on=False)
+    await house.until_stored(lambda c: c.execute(job.select().where(job.c.state == "waiting")).all())
+    row = await house.db.read(lambda c: c.execute(job.select().where(job.c.state == "waiting")).one())
+    house.runtime.then(Finished("never mind"))
+    await house.db.write(signals.send, row.id, "nudge", {}, house.clock())
+    await house.until(lambda: "never mind" in house.channel.texts())
+    await house.quiet()
+    assert any("Stopped" in text for text in edits(house))
+    assert await house.ask("hello") == "echo: hello"
+
+
+async def test_words_that_answer_are_not_answered_again(anywhere: Plan, post: Post) -> None:
+    """R-CV-1: where messages steer a running turn, the one that answered its question is no message of its own."""
+    steering = ConversationSettings(queue_mode=QueueMode.STEER)
+    async with living(replace(anywhere, registry=Registry(post.tools()), settings=steering)) as house:
+        await asked(house, SEND)
+        await house.say("not now")
+        await house.quiet()
+        assert house.runtime.prompts == ["do it", "do it"]
+        assert any("they wrote: 'not now'" in text for text in house.channel.texts())
+
+
+@pytest.mark.parametrize("way", ["/approve 1", "press"])
+async def test_late_is_late_whatever_the_way(house: Household, post: Post, way: str) -> None:
+    """R-PO-2: an expired question cannot be approved by command either."""
+    root = await for_an_admin(house)
+    house.clock.advance(house.prompting.ask_seconds + 1)
+    if way == "press":
+        assert "expired" in await told_privately(house, buttons(house, "9")["Once"], root)
+    else:
+        await house.say(way, chat=root)
+        await house.until(lambda: any("has expired" in text for text in house.channel.texts("9")))
+    await house.quiet()
+    assert post.ran == []

@@ -68,3 +68,36 @@ async def test_a_server_from_its_first_word_to_its_last(tmp_path: Path, require:
         assert await here.process.stop() == 0
         pid = int(notices.split("started ")[-1].split()[0])
         await until(lambda: not Path(f"/proc/{pid}").exists())
+
+
+@pytest.mark.doors
+async def test_an_emergency_stop_ends_servers_too(tmp_path: Path, require: Require) -> None:
+    """R-PO-4: servers end at once and stay ended, after a restart too, until `/resume`; then they are used again."""
+    require("mcp", "pip install 'lar[mcp]'", found=find_spec("mcp") is not None)
+    folder = tmp_path / "server"
+    folder.mkdir()
+    server = {"command": sys.executable, "args": [mcp_server.__file__, str(folder)], "tool_risks": {"echo": "read"}}
+    env = {
+        "LAR__TOOLS__MCP__SERVERS": json.dumps({"odd": server}),
+        "LAR__CHANNELS__TELEGRAM__ADMIN_USER_IDS": str(ADMIN),
+    }
+
+    def pids() -> list[int]:
+        told = (folder / "notices").read_text() if (folder / "notices").exists() else ""
+        return [int(each.split()[0]) for each in told.split("started ")[1:]]
+
+    async with stage(tmp_path, env=env) as here:
+        await here.start()
+        await until(pids)
+        assert "Everything is stopped" in (await here.telegram.ask("/emergency_stop", ADMIN))["text"]
+        await until(lambda: not Path(f"/proc/{pids()[-1]}").exists(), 2)
+        assert "emergency stop" in (await here.telegram.ask(call("echo", "n1"), CHAT))["text"]
+        before = len(pids())
+        assert await here.process.stop() == 0
+        await here.start()
+        assert "emergency stop" in (await here.telegram.ask("/status", ADMIN))["text"]
+        assert len(pids()) == before
+        assert not here.models.log
+        await here.telegram.ask("/resume", ADMIN)
+        await here.telegram.expect_reply(CHAT, match="n1")
+        assert len(pids()) > before

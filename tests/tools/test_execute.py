@@ -10,12 +10,13 @@ from lar.domain.conversation import Place
 from lar.domain.ids import ConversationId, PrincipalId, TurnId
 from lar.domain.principal import Principal, Role
 from lar.domain.risk import Risk
+from lar.domain.values import JsonObject
 from lar.errors import ConfigError, Fenced, ToolError
 from lar.policy.gate import Gate
 from lar.policy.settings import PolicySettings
 from lar.testing.journal import Killed, MemoryJournal
 from lar.testing.turns import ANN, Effects
-from lar.tools.contract import Nobody, Tool, ToolCall, ToolContext, ToolResult, ToolStatus
+from lar.tools.contract import Effect, Nobody, Tool, ToolCall, ToolContext, ToolResult, ToolStatus
 from lar.tools.define import tool
 from lar.tools.execute import Registry, TurnTools
 
@@ -230,3 +231,27 @@ async def test_files_and_their_source_are_in_the_journal() -> None:
     json.dumps(journal.entries["tool:1.1"].output)
     assert await box(journal, draw).execute(ToolCall("1.1", "draw", {})) == first
     assert calls == ["1.1"]
+
+
+async def test_an_effect_that_cannot_be_told_is_an_error_of_the_call() -> None:
+    """R-PO-1: a call whose effect cannot be judged is refused with the reason; the turn goes on."""
+
+    def refuse(_arguments: JsonObject) -> Effect:
+        raise ToolError("That is no host.")
+
+    @tool(risk=Risk.REACH, repeatable=False, effect=refuse)
+    async def reach(_context: ToolContext) -> str:
+        """Reach out."""
+        return "reached"
+
+    outcome = await box(MemoryJournal(), reach).execute(ToolCall("1", "reach"))
+    assert (outcome.status, outcome.text) == (ToolStatus.ERROR, "That is no host.")
+
+
+async def test_a_call_whose_tool_vanished_in_the_middle_stays_unknown() -> None:
+    """R-CV-7: it was interrupted and may have happened; that its tool is gone by now does not make it harmless."""
+    journal = MemoryJournal(die_at=2)
+    with pytest.raises(Killed):
+        await box(journal, *Effects().tools()).execute(ToolCall("1", "act", {"on": "x"}))
+    outcome = await box(journal.reborn()).execute(ToolCall("1", "act", {"on": "x"}))
+    assert outcome.status is ToolStatus.UNKNOWN

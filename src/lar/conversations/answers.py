@@ -24,8 +24,11 @@ def may_answer(asked: Question, who: Principal) -> bool:
 def decide(connection: Connection, asked: Question, by: Principal, verdict: Verdict, now: float) -> str | None:
     """Answer an open question: its turn goes on, or a new one carries out what was approved.
 
-    The outcome in the words of whoever decided; None if it was not open any more.
+    The outcome in the words of whoever decided; None if it was not open any more, or its time is over.
     """
+    if asked.expires_at <= now:
+        expire(connection, asked, now)
+        return None
     choice = asked.kind is QuestionKind.CHOICE
     allowed = verdict.answer != DENY
     state = QuestionState.APPROVED if allowed else QuestionState.DENIED

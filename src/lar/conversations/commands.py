@@ -202,7 +202,8 @@ def _answer(visit: Visit, number: str, answer: str, reason: str) -> str:
     verdict = answers.verdict_of(wanted[0], answer, reason)
     if verdict is None:
         return visit.say("answer_unknown", answer=answer)
-    return answers.decide(visit.connection, wanted[0], visit.principal, verdict, visit.now) or visit.say("press_stale")
+    decided = answers.decide(visit.connection, wanted[0], visit.principal, verdict, visit.now)
+    return decided or answers.settled(visit.connection, wanted[0], visit.language)
 
 
 def _approvals(visit: Visit, _argument: str) -> str:

@@ -59,7 +59,7 @@ class TurnDesk:
             "standing": effect.deed is not Deed.ADMIN and bool(effect.target),
         }
         asked = await self.pose(QuestionKind.APPROVAL, call.key, about, admins_only=others)
-        if others and asked.state is QuestionState.OPEN:
+        if asked.admins_only:  # also where it is decided already: the decision has started a turn that does it
             raise HandedOver(effect.summary)
         return _answer(asked)
 
@@ -94,7 +94,7 @@ class TurnDesk:
             expires_at=now + self.lifetime,
         )
         asked = await self.job.write(_posed, new, self.language, now)
-        if asked.state is QuestionState.OPEN and not admins_only:
+        if asked.state is QuestionState.OPEN and not asked.admins_only:
             raise Suspended(asked.expires_at)
         return asked
 

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from lar.channels.contract import Rendered
-from lar.conversations import lane, machine
+from lar.conversations import lane, machine, questions
 from lar.conversations.agents import Agent, Agents
 from lar.conversations.attachments import Fetching, SaveUpload, describe, fetch_all
 from lar.conversations.desk import APPROVED_CALL, TurnDesk
@@ -110,6 +110,7 @@ class TurnHandler:
         turn, _ = turns.by_job(connection, job.id)
         now = self._around.clock()
         turns.end(connection, turn.id, TurnState.FAILED, turn.usage, now, error)
+        questions.cancel_turns(connection, [turn.id], now)
         language = people.get(connection, turn.principal_id).language or self._around.settings.default_language
         text = say(language, "failed_unknown", turn=turn.id)
         deliveries.add(connection, turn.conversation_id, [Part(text)], now, turn.id)
@@ -235,6 +236,7 @@ class TurnHandler:
         """End the turn: its state, the reply in the transcript and in the outbox, and what arrived too late for it."""
         now, finish = self._around.clock(), thought.finish
         turns.end(connection, work.turn.id, finish.state, thought.usage, now, finish.error, thought.taint)
+        questions.cancel_turns(connection, [work.turn.id], now)
         if finish.reply:
             reply = Message(
                 MessageId(0), work.conversation.id, Author.ASSISTANT, finish.reply, now, turn_id=work.turn.id

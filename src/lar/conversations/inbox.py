@@ -16,7 +16,7 @@ from lar.domain.delivery import Part
 from lar.domain.ids import PrincipalId, QuestionId
 from lar.domain.inbound import ChatStatus, Inbound, Press, Sender, Text
 from lar.domain.principal import Principal, Role
-from lar.domain.question import Question, QuestionState
+from lar.domain.question import Question
 from lar.domain.turn import TurnState
 from lar.domain.values import Clock
 from lar.errors import StoreError
@@ -291,9 +291,6 @@ def _press_answer(visit: Visit, press: Press, number: QuestionId, answer: str) -
         forbidden = "press_forbidden" if asked.admins_only else "press_not_yours"
         _acknowledge(visit, press, visit.say(forbidden))
         return InboundState.REFUSED
-    if asked.state is QuestionState.OPEN and asked.expires_at <= visit.now:
-        answers.expire(visit.connection, asked, visit.now)
-        asked = replace(asked, state=QuestionState.EXPIRED)
     if answers.decide(visit.connection, asked, visit.principal, verdict, visit.now) is None:
         _acknowledge(visit, press, answers.settled(visit.connection, asked, visit.language))
         return InboundState.TAKEN

@@ -17,10 +17,15 @@ from lar.domain.question import Question
 from lar.domain.turn import Turn, TurnState
 from lar.domain.values import JsonObject
 from lar.store import deliveries, jobs, lasting, messages, turns
+from lar.store import questions as stored_questions
 from lar.store.database import notify
 
 TURN = "turn"
 """The kind of job that does a turn."""
+
+
+HALTED = "halted"
+"""The topic whose subscribers hear of an emergency stop."""
 
 
 class Taken(StrEnum):
@@ -151,7 +156,8 @@ def answer_in_words(
     now: float,
 ) -> None:
     """Keep what somebody wrote instead of pressing a button, with the turn that asked them."""
-    _keep(connection, conversation_id, sender, asked.turn_id, said, now)
+    message_id = _keep(connection, conversation_id, sender, asked.turn_id, said, now)
+    stored_questions.answered_by(connection, asked.id, message_id)
 
 
 def text_of(said: Text) -> str:
@@ -166,8 +172,8 @@ def _keep(
     turn_id: TurnId,
     said: Text,
     now: float,
-) -> None:
-    messages.add(
+) -> MessageId:
+    return messages.add(
         connection,
         Message(
             MessageId(0),
@@ -196,7 +202,7 @@ def stop(connection: Connection, conversation_id: ConversationId, now: float) ->
 def stop_everything(connection: Connection, by: PrincipalId, now: float) -> Stopped:
     """The emergency stop: end everything open everywhere, and keep it so until `let_go_on`.
 
-    Subscribers of "halt" are told, so that what runs outside of jobs ends, too.
+    Subscribers of `HALTED` are told, so that what runs outside of jobs ends, too.
     """
     lasting.save(connection, jobs.HALT, {"by": by, "at": now})
     open_turns = turns.all_open(connection)
@@ -204,7 +210,7 @@ def stop_everything(connection: Connection, by: PrincipalId, now: float) -> Stop
     parts = deliveries.close_open(connection, conversations, DeliveryState.CANCELLED, turns_only=True)
     stopped = Stopped(_end(connection, open_turns, now, "emergency stop"), parts)
     jobs.cancel_active(connection, now)
-    notify(connection, "halt")
+    notify(connection, HALTED)
     return stopped
 
 

@@ -84,9 +84,10 @@ def _buttons(asked: Question, language: str) -> tuple[tuple[Button, ...], ...]:
 
 
 def cancel_turns(connection: Connection, turn_ids: Sequence[TurnId], now: float) -> None:
-    """These turns were stopped: what they asked is void."""
+    """These turns are over: nobody waits for what they asked. What an admin decides goes on without its turn."""
     for asked in questions.open_of_turns(connection, turn_ids):
-        close(connection, asked, QuestionState.CANCELLED, Verdict(""), now)
+        if not asked.admins_only:
+            close(connection, asked, QuestionState.CANCELLED, Verdict(""), now)
 
 
 def close(

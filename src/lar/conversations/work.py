@@ -114,10 +114,10 @@ def _names(connection: Connection, conversation: Conversation, told: Iterable[Me
 
 
 def arrived_since(connection: Connection, work: Work) -> list[Message]:
-    """Messages that joined the running turn after it was pinned."""
-    pinned = {message.id for message in work.said}
+    """Messages that joined the running turn after it was pinned; not those that answered what it asked."""
+    known = {message.id for message in work.said} | questions.answers_to(connection, work.turn.id)
     return [
         message
         for message in messages.of_turn(connection, work.turn.id)
-        if message.id not in pinned and message.author is Author.USER
+        if message.id not in known and message.author is Author.USER
     ]

@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 from lar.conversations import answers
 from lar.conversations.questions import DENY, worded
 from lar.domain.ids import QuestionId
-from lar.domain.question import QuestionState, Scope
+from lar.domain.question import Scope
 from lar.domain.values import JsonObject
 from lar.errors import LarError
 from lar.operations.people import OPERATOR
@@ -38,9 +38,10 @@ def decide(connection: Connection, arguments: JsonObject, now: float) -> JsonObj
     verdict = answers.verdict_of(asked, answer, str(arguments.get("reason", "")))
     if verdict is None:
         raise LarError(f"{answer!r} is no answer to question {number}: it takes once, conversation, always or {DENY}")
-    if asked.state is not QuestionState.OPEN:
+    decided = answers.decide(connection, asked, OPERATOR, verdict, now)
+    if decided is None:
         raise LarError(answers.settled(connection, asked, ""))
-    return {"said": answers.decide(connection, asked, OPERATOR, verdict, now)}
+    return {"said": decided}
 
 
 def withdraw(connection: Connection, arguments: JsonObject) -> JsonObject:

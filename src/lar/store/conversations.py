@@ -117,5 +117,5 @@ def start_thread(connection: Connection, conversation_id: ConversationId, histor
 
 
 def set_mode(connection: Connection, conversation_id: ConversationId, mode: Mode) -> None:
-    """How much may be done here without asking, from the next call on."""
+    """How much may be done here without asking, from the next turn on."""
     connection.execute(update(conversation).where(conversation.c.id == conversation_id).values(mode=mode))

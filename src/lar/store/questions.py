@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Row, bindparam, or_, select, update
 
-from lar.domain.ids import ConversationId, DeliveryId, JobId, PrincipalId, QuestionId, TurnId
+from lar.domain.ids import ConversationId, DeliveryId, JobId, MessageId, PrincipalId, QuestionId, TurnId
 from lar.domain.question import Question, QuestionKind, QuestionState
 from lar.store.dialect import InsertNew
 from lar.store.schema import delivery, permission, question, question_delivery
@@ -119,6 +119,19 @@ def close(  # what is decided about a question is decided at once
     values = {"state": state, "answer": answer, "reason": reason, "decided_by": by, "decided_at": now}
     closed = update(question).where(question.c.id == question_id, question.c.state == QuestionState.OPEN).values(values)
     return connection.execute(closed).rowcount > 0
+
+
+def answered_by(connection: Connection, question_id: QuestionId, message_id: MessageId) -> None:
+    """This message was written in answer to the question."""
+    connection.execute(update(question).where(question.c.id == question_id).values(message_id=message_id))
+
+
+def answers_to(connection: Connection, turn_id: TurnId) -> set[MessageId]:
+    """The messages that were written in answer to what this turn asked."""
+    rows = connection.execute(
+        select(question.c.message_id).where(question.c.turn_id == turn_id, question.c.message_id.is_not(None))
+    )
+    return {MessageId(value) for value in rows.scalars()}
 
 
 def shown_by(connection: Connection, question_id: QuestionId, delivery_id: DeliveryId) -> None:

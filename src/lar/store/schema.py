@@ -332,6 +332,8 @@ question = Table(
     _text("answer"),
     _text("reason"),
     Column("decided_by", Id),
+    # What was written instead of pressing a button.
+    Column("message_id", Id),
     _time("created_at"),
     _time("expires_at"),
     _time("decided_at", nullable=True),

@@ -13,7 +13,7 @@ from lar.domain.values import JsonObject
 from lar.engine.contract import Journal
 from lar.errors import ConfigError, EngineError, OutcomeUnknown, ToolError
 from lar.policy.gate import Act, Decision, Gate, Verdict
-from lar.tools.contract import Answer, Tool, ToolCall, ToolContext, ToolOutcome, ToolResult, ToolStatus
+from lar.tools.contract import Answer, Effect, Tool, ToolCall, ToolContext, ToolOutcome, ToolResult, ToolStatus
 
 log = structlog.get_logger(__name__)
 
@@ -105,25 +105,29 @@ class TurnTools:
             try:
                 tool = self._registry.named(call.name)
                 arguments = tool.parse(read_arguments(call.arguments))
+                effect = tool.would(arguments)
             except ToolError as error:
                 return await self._record(call, ToolStatus.ERROR, str(error))
-            output = await self._run(step, call, tool, arguments)
+            output = await self._run(step, call, tool, arguments, effect)
         source = output.get("source", "")
         if source and source not in self._taint:
             self._taint.append(source)
         return _outcome(output)
 
     async def _record(self, call: ToolCall, status: ToolStatus, text: str) -> ToolOutcome:
-        """Journal a call that is not even put to the gate."""
+        """Journal a call that is not even put to the gate; one that ran before its tool vanished stays unknown."""
 
         async def act() -> JsonObject:
             return _output(status, text)
 
         record = {"tool": call.name, "arguments": call.arguments, "decision": None}
-        return _outcome(await self._journal.step(f"tool:{call.key}", "tool", record, act, repeatable=True))
+        try:
+            return _outcome(await self._journal.step(f"tool:{call.key}", "tool", record, act, repeatable=False))
+        except OutcomeUnknown:
+            return ToolOutcome(ToolStatus.UNKNOWN, _unknown(call.name))
 
-    async def _run(self, step: str, call: ToolCall, tool: Tool, arguments: JsonObject) -> JsonObject:
-        decision = await self._decide(call, tool, arguments)
+    async def _run(self, step: str, call: ToolCall, tool: Tool, arguments: JsonObject, effect: Effect) -> JsonObject:
+        decision = await self._decide(call, tool, effect)
         told: JsonObject = {"verdict": str(decision.verdict), "rule": decision.rule}
         if self._taint:
             told["taint"] = list(self._taint)
@@ -134,9 +138,9 @@ class TurnTools:
         except OutcomeUnknown:
             return _output(ToolStatus.UNKNOWN, _unknown(call.name))
 
-    async def _decide(self, call: ToolCall, tool: Tool, arguments: JsonObject) -> Decision:
+    async def _decide(self, call: ToolCall, tool: Tool, effect: Effect) -> Decision:
         """What the gate says; where it says ask, what the person says."""
-        effect, who = tool.would(arguments), self._context
+        who = self._context
         act = Act(
             tool.name,
             effect.deed,

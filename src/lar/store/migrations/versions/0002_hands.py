@@ -45,6 +45,7 @@ def _questions() -> None:
         _text("answer"),
         _text("reason"),
         sa.Column("decided_by", _ID, nullable=True),
+        sa.Column("message_id", _ID, nullable=True),
         sa.Column("created_at", _TIME, nullable=False),
         sa.Column("expires_at", _TIME, nullable=False),
         sa.Column("decided_at", _TIME, nullable=True),
