@@ -227,3 +227,28 @@ def test_scopes_are_what_the_model_reads(tools: dict[str, Tool]) -> None:
     """The schema names the scopes, so that a model does not guess."""
     assert "shared" in str(tools["list_files"].schema)
     assert {scope.value for scope in Scope} == {"own", "shared"}
+
+
+@pytest.mark.parametrize(
+    ("path", "scope", "source"),
+    [
+        ("plan.txt", Scope.OWN, False),
+        ("uploads/letter.txt", Scope.OWN, True),
+        ("./uploads//cat.png", Scope.OWN, True),
+        ("uploads.txt", Scope.OWN, False),
+        ("plan.txt", Scope.SHARED, True),
+    ],
+)
+async def test_what_others_may_have_written_taints(
+    tools: dict[str, Tool], ann: ToolContext, workspace: Workspace, path: str, scope: Scope, source: bool
+) -> None:
+    """R-PO-3: files that were sent and files that everybody shares are content from outside, one's own are not."""
+    for where in Scope:
+        with workspace.open(ann, where) as files:
+            for name in ("plan.txt", "uploads.txt", "uploads/letter.txt"):
+                files.write(name, b"hello")
+            files.write("uploads/cat.png", PNG)
+    for name in ("read_file", "self_insert_artifact"):
+        tool = tools[name]
+        result = await tool.call(ann, tool.parse({"path": path, "scope": scope}))
+        assert bool(result.source) == source

@@ -88,7 +88,8 @@ def _looking_tools(workspace: Workspace, artifacts: Artifacts, settings: FileSet
             size = os.fstat(file.fileno()).st_size
             mime = mime_type(file.read(16), path)
             if mime not in IMAGES:
-                return ToolResult(await asyncio.to_thread(_page, file, path, page, settings.read_bytes))
+                text = await asyncio.to_thread(_page, file, path, page, settings.read_bytes)
+                return ToolResult(text, source=_source(path, scope, settings))
             if size > settings.max_image_bytes:
                 most = format_bytes(settings.max_image_bytes)
                 raise ToolError(
@@ -96,9 +97,18 @@ def _looking_tools(workspace: Workspace, artifacts: Artifacts, settings: FileSet
                 )
             file.seek(0)
             artifact = await artifacts.keep(context, file, path)
-            return ToolResult(f"{shown(path)} ({described(artifact)}) is shown to you.", shown=(artifact,))
+            said = f"{shown(path)} ({described(artifact)}) is shown to you."
+            return ToolResult(said, shown=(artifact,), source=_source(path, scope, settings))
 
     return list_files, read_file, self_insert_artifact
+
+
+def _source(path: str, scope: Scope, settings: FileSettings) -> str:
+    """Where a file's content came from that others may have written: what was sent, and what everybody shares."""
+    name = clean(path)
+    if scope is Scope.SHARED:
+        return f"shared file: {shown(name)}"
+    return f"file that was sent: {shown(name)}" if name.startswith(f"{settings.uploads_subdir}/") else ""
 
 
 def _changing_tools(workspace: Workspace, settings: FileSettings) -> tuple[Tool, ...]:
