@@ -76,7 +76,6 @@ from lar.tools.contract import Tool, ToolContext
 from lar.tools.execute import Registry, TurnTools
 from lar.tools.fetch import http_tool
 from lar.tools.files import file_tools
-from lar.tools.mcp.keeping import keep_in
 from lar.tools.mcp.server import Around
 from lar.tools.mcp.servers import McpServers
 from lar.tools.outside import Outside
@@ -126,12 +125,12 @@ class App:
             self._add_telegram(config.channels.telegram)
         self._models = Models({name: OpenAIFactory(name, settings) for name, settings in config.providers.items()})
         self._loops: list[LoopRuntime] = []
-        self.servers = McpServers(
-            config.tools.mcp,
-            Around(self.db, keep_in(self._files), self.problems.report, config.home / "mcp", extras.ticks),
-        )
         self._workspace = Workspace(config.home / Path(config.tools.files.root_dir).expanduser())
         self._artifacts = Artifacts(self.db, self._files, self.clock, config.tools.artifacts)
+        self.servers = McpServers(
+            config.tools.mcp,
+            Around(self.db, self._artifacts.keep, self.problems.report, config.home / "mcp", extras.ticks),
+        )
         self.agents = self._build_agents(extras.tools)
         memory = config.memory
         self._prompting = Prompting(

@@ -11,13 +11,15 @@ from typing import Any
 
 from lar.domain.conversation import Place
 from lar.domain.ids import ConversationId, TurnId
+from lar.store import people
 from lar.store.database import Database
 from lar.testing.turns import ANN
+from lar.tools.artifacts import Artifacts
 from lar.tools.contract import Tool, ToolContext, ToolResult
-from lar.tools.mcp.keeping import keep_in
 from lar.tools.mcp.server import Around
 from lar.tools.mcp.servers import McpServers
 from lar.tools.mcp.settings import McpSettings
+from lar.tools.settings import ArtifactSettings
 
 PROGRAM = Path(__file__).with_name("mcp_server.py")
 CONTEXT = ToolContext(ANN, ConversationId(1), TurnId(1), Place.PRIVATE, call="1.1")
@@ -45,7 +47,10 @@ class McpBench:
     async def open(self, **servers: dict[str, Any]) -> McpServers:
         """Servers of a process of Lar, not started."""
         settings = McpSettings.model_validate({"servers": servers})
-        around = Around(self.db, keep_in(self.folder / "files"), self.report, self.folder / "mcp", time.monotonic)
+        if await self.db.read(people.find, "t", "m", "ann") is None:
+            await self.db.write(people.add, "t", "m", "ann", ANN, 0.0)
+        artifacts = Artifacts(self.db, self.folder / "files", time.time, ArtifactSettings())
+        around = Around(self.db, artifacts.keep, self.report, self.folder / "mcp", time.monotonic)
         opened = McpServers(settings, around)
         await opened.open()
         self.opened.append(opened)

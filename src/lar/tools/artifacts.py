@@ -4,6 +4,7 @@ import asyncio
 import mimetypes
 import os
 import shutil
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -39,6 +40,10 @@ _BEGINNINGS = (
 )
 _UNKNOWN = "application/octet-stream"
 _BY_NAME = mimetypes.MimeTypes()  # the standard library's own table, whatever the machine has
+
+
+Keep = Callable[[ToolContext, BinaryIO, str], Awaitable[Artifact]]
+"""Keeps a file that a call made, under a name: `Artifacts.keep`."""
 
 
 class Artifacts:

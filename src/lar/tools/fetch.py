@@ -3,8 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Awaitable, Callable
-from typing import Annotated, BinaryIO, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 from yarl import URL
@@ -13,15 +12,13 @@ from lar.domain.artifact import Artifact
 from lar.domain.risk import Deed, Risk
 from lar.domain.values import JsonObject
 from lar.errors import ToolError
+from lar.tools.artifacts import IMAGES, Keep, mime_type
 from lar.tools.contract import Effect, Tool, ToolContext, ToolResult
 from lar.tools.define import tool
 from lar.tools.exchange import Answer, Exchange, Wanted, address, too_long
 from lar.tools.outside import Outside
 from lar.tools.readable import is_html, json_laid_out, media_type, page_text, text_of
 from lar.tools.settings import HttpClientSettings
-
-Keep = Callable[[ToolContext, BinaryIO, str], Awaitable[Artifact]]
-"""Keeps a file that a call made, under a name."""
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -46,12 +43,6 @@ _OURS = frozenset(
     }
 )
 _LONGEST_BODY = 1_000_000
-_IMAGES = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-)
 _NO_CHARACTERS = str.maketrans({"\0": "\ufffd"})
 
 
@@ -146,18 +137,11 @@ def _defaults(body: str) -> dict[str, str]:
 
 async def _shown(answer: Answer, context: ToolContext, keep: Keep) -> tuple[Artifact, ...]:
     """The image that was sent, if it is a whole one."""
-    mime = image_type(answer.body)
-    if not mime or not answer.complete:
+    mime = mime_type(answer.body[:16], "")
+    if mime not in IMAGES or not answer.complete:
         return ()
     name = URL(answer.url).name[-100:] or f"image.{mime.rpartition('/')[2]}"
     return (await keep(context, io.BytesIO(answer.body), name),)
-
-
-def image_type(content: bytes) -> str:
-    """The media type of an image by its first bytes; empty if it is none that models look at."""
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return "image/webp"
-    return next((mime for mark, mime in _IMAGES if content.startswith(mark)), "")
 
 
 async def _said(answer: Answer, most: int, shown: tuple[Artifact, ...], *, head: bool, plain: bool) -> str:

@@ -22,9 +22,9 @@ from pydantic import ValidationError
 from lar import __version__
 from lar.domain.values import JsonObject
 from lar.errors import ToolError
+from lar.tools.artifacts import Keep
 from lar.tools.contract import ToolContext, ToolResult
 from lar.tools.mcp.address import reached
-from lar.tools.mcp.keeping import Keep
 from lar.tools.mcp.line import Line, Program, where
 from lar.tools.mcp.program import started
 from lar.tools.mcp.results import as_result

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import io
 import json
 from mimetypes import guess_extension
 
@@ -18,19 +19,11 @@ from mcp_types import (
 
 from lar.domain.artifact import Artifact
 from lar.errors import ToolError
+from lar.tools.artifacts import IMAGES, Keep
 from lar.tools.contract import ToolContext, ToolResult
-from lar.tools.mcp.keeping import Keep
 
 MOST_FILES = 10
 """Files of one answer that are kept."""
-
-_MAGIC = {
-    "image/png": (b"\x89PNG\r\n\x1a\n",),
-    "image/jpeg": (b"\xff\xd8\xff",),
-    "image/gif": (b"GIF87a", b"GIF89a"),
-    "image/webp": (b"RIFF",),
-}
-"""Images that models look at, and how they begin: a provider refuses all of a turn for one that is none."""
 
 
 async def as_result(answer: CallToolResult, context: ToolContext, source: str, keep: Keep) -> ToolResult:
@@ -87,7 +80,7 @@ class _Reading:
             return
         self._kept += 1
         kind = mime.partition(";")[0].strip().lower()
-        artifact = await self._keep(self._context, content, f"{name}{guess_extension(kind) or ''}", kind)
+        artifact = await self._keep(self._context, io.BytesIO(content), f"{name}{guess_extension(kind) or ''}")
         self.lines.append(f"[{kind}, {len(content)} bytes{origin}, kept as {artifact.path}]")
-        if content.startswith(_MAGIC.get(kind, ())) and (kind != "image/webp" or content[8:12] == b"WEBP"):
+        if kind in IMAGES and artifact.mime == kind:
             self.shown.append(artifact)

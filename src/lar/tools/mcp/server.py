@@ -16,9 +16,9 @@ from lar.errors import MissingComponent, ToolError
 from lar.store import mcp
 from lar.store.database import Database
 from lar.store.mcp import Pins
+from lar.tools.artifacts import Keep
 from lar.tools.contract import Tool, ToolContext, ToolResult
 from lar.tools.mcp.describing import clean, describe
-from lar.tools.mcp.keeping import Keep
 from lar.tools.mcp.line import Line
 from lar.tools.mcp.offering import offer
 from lar.tools.mcp.settings import McpServerSettings
