@@ -67,6 +67,7 @@ from lar.runtimes.loop.runtime import LoopRuntime
 from lar.runtimes.loop.settings import LoopSettings
 from lar.runtimes.offline.runtime import OfflineRuntime
 from lar.runtimes.settings import AgentSettings
+from lar.sandboxes.choose import Chooser
 from lar.store.backend import Probe
 from lar.store.database import Database
 from lar.tools.artifacts import Artifacts
@@ -132,6 +133,7 @@ class App:
             config.tools.mcp,
             Around(self.db, self._artifacts.keep, self.problems.report, config.home / "mcp", extras.ticks),
         )
+        self.sandboxes = Chooser(config.sandbox, self.problems.report)
         self.agents = self._build_agents(extras.tools)
         memory = config.memory
         self._prompting = Prompting(
@@ -173,6 +175,7 @@ class App:
         """Give back everything that was opened."""
         await self._presence.close()
         await self.servers.close()
+        await self.sandboxes.close()
         for close in self._closing:
             await close()
         await self._models.close()
@@ -202,6 +205,7 @@ class App:
                 group.create_task(self._supervise("web", self._serve_web))
             if "worker" in parts:
                 group.create_task(self._supervise_once("models", self._warm))
+                group.create_task(self._supervise_once("sandbox", self._find_sandbox))
 
     async def _first_poll(self, seconds: float) -> None:
         """Let Telegram's first poll go before large imports, but do not wait for it for ever."""
@@ -219,6 +223,11 @@ class App:
         gc.freeze()  # what was imported stays: looking through it for garbage is a tenth of a busy turn's CPU
         if not await self.db.read(lane.is_halted):
             self.servers.begin()
+
+    async def _find_sandbox(self) -> None:
+        """Try the sandboxes while nobody waits for them; a turn that begins earlier does not wait for the poll."""
+        await self._first_poll(WARMING_WAITS)
+        await self.sandboxes.watch()
 
     async def _heed_halt(self) -> None:
         """Whenever everything is stopped, end what runs outside of jobs."""

@@ -11,6 +11,7 @@ from lar.operations import doctor
 from lar.operations.doctor import Check, Subject
 from lar.operations.home import Running, announce, token
 from lar.providers.settings import ProviderSettings
+from lar.sandboxes.settings import Backend, SandboxSettings
 from lar.store.database import Database
 from lar.store.settings import StoreSettings
 from lar.testing.telegram import DEFAULT_TOKEN, TelegramSim
@@ -88,3 +89,16 @@ def test_a_home_others_can_read(home: Path) -> None:
     (home / "token").chmod(0o644)
     assert doctor.home_folder(home).remedy == f"chmod go-rwx {home}"
     assert doctor.python().state == "ok"
+
+
+async def test_sandboxes(subject: Subject) -> None:
+    """R-SB-2: every backend is shown with what it keeps, what it lacks and what gets it, and which one is used."""
+    none = SandboxSettings(backend=Backend.NONE)
+    found = await examined(replace(subject, sandbox=none))
+    assert found["sandbox"].detail == "commands run in none (sandbox.backend is none)"
+    assert "does not keep files" in found["sandbox none"].detail
+    assert "set sandbox.jail.command_prefix" in found["sandbox jail"].remedy
+    assert {f"sandbox {name}" for name in Backend if name is not Backend.AUTO} < set(found)
+    jailed = await examined(replace(subject, sandbox=SandboxSettings(backend=Backend.JAIL)))
+    assert jailed["sandbox"].state == "fail"
+    assert "no command prefix is set" in jailed["sandbox"].detail

@@ -28,6 +28,7 @@ def doctor(arguments: argparse.Namespace) -> int:
             config.server.host,
             config.server.port,
             ask_vendors=not arguments.offline,
+            sandbox=config.sandbox,
         )
         found += asyncio.run(checks.examine(subject))
     for check in found:

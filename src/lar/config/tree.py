@@ -12,6 +12,7 @@ from lar.operations.settings import LoggingSettings, SupportSettings
 from lar.policy.settings import PolicySettings
 from lar.providers.settings import ProviderSettings
 from lar.runtimes.settings import AgentSettings
+from lar.sandboxes.settings import SandboxSettings
 from lar.store.settings import StoreSettings
 from lar.tools.settings import ToolSettings
 from lar.web.settings import ServerSettings
@@ -49,6 +50,7 @@ class Settings(BaseModel):
     )
     agents: dict[str, AgentSettings] = Field(default={}, description="Who answers; `main` does unless told otherwise.")
     tools: ToolSettings = Field(default_factory=ToolSettings, description="What tools may use.")
+    sandbox: SandboxSettings = Field(default_factory=SandboxSettings, description="Where commands of models run.")
     conversations: ConversationSettings = Field(default_factory=ConversationSettings, description="How turns queue.")
     engine: EngineSettings = Field(default_factory=EngineSettings, description="How durable work is carried out.")
     memory: MemorySettings = Field(default_factory=MemorySettings, description="What a prompt is reminded of.")

@@ -7,8 +7,8 @@ import shutil
 import socket
 import stat
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,9 @@ from lar.domain.bytesize import format_bytes
 from lar.errors import ChannelError, LarError
 from lar.operations import home
 from lar.providers.settings import ProviderSettings
+from lar.sandboxes.choose import Tried, backend, explain, pick, try_out
+from lar.sandboxes.contract import Promise
+from lar.sandboxes.settings import Backend, SandboxSettings
 from lar.store.database import Database
 from lar.store.settings import StoreSettings
 
@@ -51,6 +54,7 @@ class Subject:
     host: str
     port: int
     ask_vendors: bool = True
+    sandbox: SandboxSettings = field(default_factory=SandboxSettings)
 
 
 async def examine(subject: Subject) -> list[Check]:
@@ -63,6 +67,7 @@ async def examine(subject: Subject) -> list[Check]:
         _providers(subject.providers),
         await _telegram(subject.telegram, subject.ask_vendors),
         _port(subject.host, subject.port, running),
+        *await _sandboxes(subject.sandbox),
     ]
     return [check for check in checks if check is not None]
 
@@ -153,3 +158,41 @@ def _port(host: str, port: int, running: home.Running | None) -> Check:
         except OSError as error:
             return Check("gateway", "note", f"{host}:{port}: {error.strerror}; it will take the next free port")
     return Check("gateway", "ok", f"does not run; {host}:{port} is free")
+
+
+async def _sandboxes(settings: SandboxSettings) -> list[Check]:
+    """Which sandbox commands get, and what each of them promises here."""
+    tried = [await try_out(backend(name, settings)) for name in Backend if name is not Backend.AUTO]
+    chosen = pick(tried, settings)
+    if chosen is not None:
+        first = Check("sandbox", "ok", f"commands run in {chosen.name} (sandbox.backend is {settings.backend})")
+    else:
+        named = settings.backend is not Backend.AUTO
+        first = Check(
+            "sandbox", "fail" if named else "warn", explain(tried, settings), "see below, and docs/sandboxes.md"
+        )
+    return [first, *map(_sandbox, tried)]
+
+
+def _sandbox(tried: Tried) -> Check:
+    name = f"sandbox {tried.sandbox.name}"
+    if not tried.check.works:
+        return Check(name, "note", f"does not work: {tried.check.detail}", tried.remedies)
+    kept = tried.check.promises
+    implied = {weaker for stronger in kept for weaker in _WEAKER.get(stronger, ())}
+    parts = [f"works: {tried.check.detail}", _listed("keeps", kept - implied)]
+    if broken := set(Promise) - kept - {weaker for each in _WEAKER.values() for weaker in each}:
+        parts.append(_listed("does not keep", broken))
+    return Check(name, "ok", "; ".join(parts), tried.remedies)
+
+
+_WEAKER = {
+    Promise.MEMORY: (Promise.MEMORY_WATCHED, Promise.PROCESS_MEMORY),
+    Promise.MEMORY_WATCHED: (Promise.PROCESS_MEMORY,),
+    Promise.DISK: (Promise.DISK_WATCHED,),
+}
+"""Promises that a stronger one includes."""
+
+
+def _listed(verb: str, promises: Collection[Promise]) -> str:
+    return f"{verb} {', '.join(promise for promise in Promise if promise in promises)}"
