@@ -74,6 +74,7 @@ from lar.tools.artifacts import Artifacts
 from lar.tools.asking import ask_person
 from lar.tools.calculator import calculator_tool
 from lar.tools.clock import clock_tool
+from lar.tools.commands import Commands
 from lar.tools.contract import Tool, ToolContext
 from lar.tools.execute import Registry, TurnTools
 from lar.tools.fetch import http_tool
@@ -81,6 +82,8 @@ from lar.tools.files import file_tools
 from lar.tools.mcp.server import Around
 from lar.tools.mcp.servers import McpServers
 from lar.tools.outside import Outside
+from lar.tools.python import python_tools
+from lar.tools.shell import shell_tool
 from lar.tools.silence import stay_silent
 from lar.tools.workspace import Uploads, Workspace
 
@@ -133,6 +136,7 @@ class App:
             config.tools.mcp,
             Around(self.db, self._artifacts.keep, self.problems.report, config.home / "mcp", extras.ticks),
         )
+        self._runs_commands = config.tools.shell.enabled or config.tools.python_exec.enabled
         self.sandboxes = Chooser(config.sandbox, self.problems.report)
         self.agents = self._build_agents(extras.tools)
         memory = config.memory
@@ -205,6 +209,7 @@ class App:
                 group.create_task(self._supervise("web", self._serve_web))
             if "worker" in parts:
                 group.create_task(self._supervise_once("models", self._warm))
+            if "worker" in parts and self._runs_commands:
                 group.create_task(self._supervise_once("sandbox", self._find_sandbox))
 
     async def _first_poll(self, seconds: float) -> None:
@@ -346,6 +351,7 @@ class App:
                 *sending_tools(self.db, self.rules),
                 *file_tools(self._workspace, self._artifacts, self.config.tools.files),
                 http_tool(self.config.tools.http_client, Outside(self.config.tools.network), self._artifacts.keep),
+                *self._command_tools(),
                 *extra_tools,
             )
         }
@@ -373,6 +379,13 @@ class App:
             settings.limits.limits(),
             Registry(tools, self._server_tools(settings.tools) if self.servers.names else None),
         )
+
+    def _command_tools(self) -> Sequence[Tool]:
+        """The tools that run something in the sandbox."""
+        settings = self.config.tools
+        commands = Commands(self.sandboxes, self._workspace, self._artifacts, settings)
+        shell = (shell_tool(commands, settings),) if settings.shell.enabled else ()
+        return (*shell, *(python_tools(commands, settings.python_exec) if settings.python_exec.enabled else ()))
 
     def _is_of_server(self, tool: str) -> bool:
         """Whether this names a tool, or with `*` all tools, of a configured server."""
@@ -444,6 +457,8 @@ class App:
         return history(work.history, max_chars=self.config.memory.max_chars, names=work.names)
 
     async def _toolbox(self, agent: Agent, caller: ToolContext, journal: Journal) -> TurnTools:
+        if self._runs_commands:
+            await self.sandboxes.settled()
         gate = Gate(self.config.policy)
         registry = await agent.registry.for_turn(journal)
         return TurnTools(registry, caller, journal, gate, max_result_chars=self.config.tools.max_result_chars)

@@ -24,6 +24,7 @@ class Pretended:
     found: Check | Exception = WELL
     recovery: Exception | None = None
     hands_back: bool = True
+    internet: bool = False
     log: list[str] = field(default_factory=list[str])
 
     @property

@@ -147,6 +147,11 @@ class Sandbox(Protocol):
         """Whether files may be taken out of the work folder afterwards, as artifacts."""
         ...
 
+    @property
+    def internet(self) -> bool:
+        """Whether a command that asks for the internet gets it."""
+        ...
+
     async def run(self, spec: Spec) -> Result:
         """Run the command to its end or to a limit.
 

@@ -72,6 +72,11 @@ class SandboxSettings(BaseModel):
     output: ByteSize = Field(default=1 << 20, description="Most output of a run; one that writes more is ended.", ge=1)
     disk: ByteSize = Field(default=256 << 20, description="Most a run may add to its work folder.", ge=1 << 20)
     file_size: ByteSize = Field(default=64 << 20, description="Largest file a run may write.", ge=1)
+    environment: dict[str, str] = Field(
+        default={},
+        description="Variables every command sees, as a table. Nothing of Lar's own environment is handed on. Secrets "
+        "do not belong here: the model can read them.",
+    )
     docker: DockerSettings = Field(default_factory=DockerSettings, description="The docker sandbox.")
     jail: JailSettings = Field(default_factory=JailSettings, description="A jail of the operator's choice.")
 

@@ -127,6 +127,11 @@ def take_as_they_are(arguments: JsonObject) -> JsonObject:
     return arguments
 
 
+def always() -> bool:
+    """Yes: of a tool that can be used at any time."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Tool:
     """A tool. `schema` is the JSON schema of its arguments; `description` is what the model reads.
@@ -149,6 +154,8 @@ class Tool:
     """It shows or changes what belongs to one person, and is therefore never available in a group."""
     parse: Callable[[JsonObject], JsonObject] = take_as_they_are
     effect: Callable[[JsonObject], Effect] | None = None
+    there: Callable[[], bool] = always
+    """Whether it can be used now; while it cannot, no model is offered it."""
 
     def would(self, arguments: JsonObject) -> Effect:
         """What a call with these validated arguments would do."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from lar.domain.risk import Risk
 from lar.domain.values import JsonObject
 from lar.errors import ToolError
-from lar.tools.contract import Effect, Tool, ToolContext, ToolResult
+from lar.tools.contract import Effect, Tool, ToolContext, ToolResult, always
 
 P = ParamSpec("P")
 
@@ -21,6 +21,7 @@ def tool(
     silences: bool = False,
     private: bool = False,
     effect: Callable[[JsonObject], Effect] | None = None,
+    there: Callable[[], bool] = always,
 ) -> Callable[[Callable[Concatenate[ToolContext, P], Awaitable[str | ToolResult]]], Tool]:
     """Decorate a function whose first parameter is the `ToolContext` and whose others are what the model fills in.
 
@@ -55,6 +56,7 @@ def tool(
             private=private,
             parse=parse,
             effect=effect,
+            there=there,
         )
 
     return make

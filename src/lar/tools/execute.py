@@ -81,9 +81,9 @@ class TurnTools:
 
     @property
     def tools(self) -> tuple[Tool, ...]:
-        """What may be offered to the model: tools the gate would deny are absent."""
-        place = self._context.place
-        return tuple(t for t in self._registry.tools if self._gate.offers(t.name, place, private=t.private))
+        """What may be offered to the model: tools that cannot be used now, or that the gate would deny, are absent."""
+        place, offers = self._context.place, self._gate.offers
+        return tuple(t for t in self._registry.tools if t.there() and offers(t.name, place, private=t.private))
 
     @property
     def taint(self) -> tuple[str, ...]:

@@ -94,6 +94,39 @@ class ArtifactSettings(BaseModel):
     keep_days: int = Field(default=90, ge=1, description="How long they are kept.")
 
 
+class ShellSettings(BaseModel):
+    """The tool `shell`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    enabled: bool = Field(default=True, description="Whether there is the tool `shell`, where a sandbox works.")
+    max_output_chars: int = Field(
+        default=30_000, ge=100, description="Most of each of stdout and stderr a model is shown, in characters."
+    )
+
+
+class PythonSettings(BaseModel):
+    """The tools `python_execute` and `python_environment_info`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    enabled: bool = Field(default=True, description="Whether there are these tools, where a sandbox works.")
+    python_path: str = Field(
+        default="python3", min_length=1, description="The interpreter, by the name or path it has inside the sandbox."
+    )
+    venv_path: str = Field(
+        default="",
+        description="Folder of a virtual environment whose Python and libraries are used instead; all commands can "
+        "read it.",
+    )
+    max_code_bytes: ByteSize = Field(
+        default=32_000, ge=100, validate_default=True, description="Longest code that is run."
+    )
+    max_output_chars: int = Field(
+        default=30_000, ge=100, description="Most of each of stdout and stderr a model is shown, in characters."
+    )
+
+
 class ToolSettings(BaseModel):
     """What all tools share, and the settings of the built-in ones."""
 
@@ -113,3 +146,5 @@ class ToolSettings(BaseModel):
         default_factory=ArtifactSettings, description="Files that tools made and that are kept."
     )
     http_client: HttpClientSettings = Field(default_factory=HttpClientSettings, description="The tool `http_request`.")
+    shell: ShellSettings = Field(default_factory=ShellSettings, description="The tool `shell`.")
+    python_exec: PythonSettings = Field(default_factory=PythonSettings, description="The tools for Python.")

@@ -44,6 +44,7 @@ class Bubblewrap:
 
     name = "bubblewrap"
     hands_back = True
+    internet = False
 
     def __init__(self, *, path: str = _PATH, cgroups: Cgroups | None = None) -> None:
         found = {name: shutil.which(name, path=path) or "" for name in ("bwrap", "prlimit", "setpriv", "unshare", "sh")}

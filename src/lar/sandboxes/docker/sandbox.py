@@ -47,6 +47,7 @@ class Docker:
 
     def __init__(self, settings: DockerSettings) -> None:
         self._settings = settings
+        self.internet = bool(settings.network)
         self._docker = [settings.command, *(["--host", settings.host] if settings.host else [])]
         self._tenants = Tenants()
         self._owner = f"{_boot()}-{os.getpid()}-{born(os.getpid())}"

@@ -13,6 +13,7 @@ class Jail:
     """The operator's own walls: only the timeout and the cap of output are ours."""
 
     name = "jail"
+    internet = True
 
     def __init__(self, settings: JailSettings) -> None:
         self._prefix = settings.command_prefix

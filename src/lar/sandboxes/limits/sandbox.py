@@ -33,6 +33,7 @@ class Local:
     """Commands of this machine, in a session of their own."""
 
     hands_back = True
+    internet = True
 
     def __init__(self, mode: Mode, *, prefix: tuple[str, ...] = (), cgroups: Cgroups | None = None) -> None:
         self.name: str = mode
