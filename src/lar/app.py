@@ -43,6 +43,9 @@ from lar.domain.values import Clock, JsonObject
 from lar.engine.contract import Handler, Journal
 from lar.engine.engine import Engine
 from lar.errors import ConfigError
+from lar.media.camera import Cameras
+from lar.media.camera_tools import NAMES as CAMERA_TOOLS
+from lar.media.camera_tools import camera_tools
 from lar.memory.context import history, system_prompt
 from lar.memory.history import history_tool
 from lar.memory.notes import note_tools
@@ -352,6 +355,7 @@ class App:
                 *file_tools(self._workspace, self._artifacts, self.config.tools.files),
                 http_tool(self.config.tools.http_client, Outside(self.config.tools.network), self._artifacts.keep),
                 *self._command_tools(),
+                *camera_tools(Cameras(self.config.tools.camera), self._artifacts.keep),
                 *extra_tools,
             )
         }
@@ -359,7 +363,8 @@ class App:
         return Agents(agents, "main")
 
     def _build_agent(self, name: str, settings: AgentSettings, available: Mapping[str, Tool]) -> Agent:
-        unknown = [tool for tool in settings.tools if tool not in available and not self._is_of_server(tool)]
+        known = {*available, *CAMERA_TOOLS}
+        unknown = [tool for tool in settings.tools if tool not in known and not self._is_of_server(tool)]
         if unknown:
             raise ConfigError(f"agents.{name}.tools: there is no tool {unknown[0]!r}; there are {', '.join(available)}")
         tools = (

@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from lar.channels.telegram.settings import TelegramSettings
+from lar.media.camera import Device
 from lar.operations import doctor
 from lar.operations.doctor import Check, Subject
 from lar.operations.home import Running, announce, token
@@ -102,3 +103,13 @@ async def test_sandboxes(subject: Subject) -> None:
     jailed = await examined(replace(subject, sandbox=SandboxSettings(backend=Backend.JAIL)))
     assert jailed["sandbox"].state == "fail"
     assert "no command prefix is set" in jailed["sandbox"].detail
+
+
+async def test_cameras(subject: Subject) -> None:
+    """R-TO-6: a camera whose program is missing is told with how to get it; one that can be used, by what."""
+    hall, none = Device("hall", ("/usr/bin/take",)), Device("camera", ("rpicam-still",), "there is no program")
+    assert (await examined(replace(subject, cameras=[hall])))["camera"] == Check(
+        "camera", "ok", "hall by /usr/bin/take"
+    )
+    assert "apt install" in (await examined(replace(subject, cameras=[hall, none])))["camera"].remedy
+    assert (await examined(subject))["camera"].state == "note"

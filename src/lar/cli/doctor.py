@@ -6,6 +6,7 @@ import os
 
 from lar.config import home_folder, load
 from lar.errors import ConfigError
+from lar.media.camera import devices
 from lar.operations import doctor as checks
 
 _MARK = {"ok": "ok  ", "note": "note", "warn": "WARN", "fail": "FAIL"}
@@ -29,6 +30,7 @@ def doctor(arguments: argparse.Namespace) -> int:
             config.server.port,
             ask_vendors=not arguments.offline,
             sandbox=config.sandbox,
+            cameras=devices(config.tools.camera),
         )
         found += asyncio.run(checks.examine(subject))
     for check in found:

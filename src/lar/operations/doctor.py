@@ -7,7 +7,7 @@ import shutil
 import socket
 import stat
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,7 @@ from lar.channels.telegram.probe import who_am_i
 from lar.channels.telegram.settings import TelegramSettings
 from lar.domain.bytesize import format_bytes
 from lar.errors import ChannelError, LarError
+from lar.media.camera import Device
 from lar.operations import home
 from lar.providers.settings import ProviderSettings
 from lar.sandboxes.choose import Tried, backend, explain, pick, try_out
@@ -44,7 +45,7 @@ class Check:
 class Subject:
     """What is examined: a home folder, and the settings that say what it needs.
 
-    `ask_vendors`: whether the network may be used.
+    `ask_vendors`: whether the network may be used. `cameras` are those of the configuration.
     """
 
     home: Path
@@ -55,6 +56,7 @@ class Subject:
     port: int
     ask_vendors: bool = True
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
+    cameras: Sequence[Device] = ()
 
 
 async def examine(subject: Subject) -> list[Check]:
@@ -68,6 +70,7 @@ async def examine(subject: Subject) -> list[Check]:
         await _telegram(subject.telegram, subject.ask_vendors),
         _port(subject.host, subject.port, running),
         *await _sandboxes(subject.sandbox),
+        _cameras(subject.cameras),
     ]
     return [check for check in checks if check is not None]
 
@@ -196,3 +199,12 @@ _WEAKER = {
 
 def _listed(verb: str, promises: Collection[Promise]) -> str:
     return f"{verb} {', '.join(promise for promise in Promise if promise in promises)}"
+
+
+def _cameras(cameras: Sequence[Device]) -> Check:
+    missing = next((camera for camera in cameras if camera.lacks), None)
+    if missing is None:
+        each = ", ".join(f"{camera.name} by {camera.argv[0]}" for camera in cameras)
+        return Check("camera", "ok" if each else "note", each or "none is configured")
+    remedy = "sudo apt install rpicam-apps, or name another program in tools.camera.command (see docs/camera.md)"
+    return Check("camera", "note", f"{missing.name}: {missing.lacks}; it is not offered to models", remedy)

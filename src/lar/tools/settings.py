@@ -1,8 +1,9 @@
 """What can be set about tools."""
 
+import shlex
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from lar.domain.bytesize import ByteSize
 from lar.tools.mcp.settings import McpSettings
@@ -127,6 +128,35 @@ class PythonSettings(BaseModel):
     )
 
 
+class CameraSettings(BaseModel):
+    """The tools `camera_capture_for_ai` and `camera_capture_to_chat`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    command: str = Field(
+        default="rpicam-still",
+        description="Program that takes a still and ends; `libcamera-still` stands in for a missing `rpicam-still`. "
+        "Another one comes with its arguments, `{output}` for the file it writes and `{warmup_ms}`. Empty: no camera.",
+    )
+    cameras: dict[str, str] = Field(
+        default={}, description="Commands of several cameras by name, such as kitchen; then `command` is not used."
+    )
+    timeout_seconds: float = Field(default=20.0, gt=0, le=600, description="Longest time one still may take.")
+    warmup_ms: int = Field(
+        default=1000, ge=0, le=60_000, description="Milliseconds a camera gets to adjust to the light."
+    )
+    max_bytes: ByteSize = Field(default=10_000_000, gt=0, validate_default=True, description="Largest still.")
+
+    @field_validator("command", "cameras")
+    @classmethod
+    def _splits(cls, given: str | dict[str, str]) -> str | dict[str, str]:
+        commands = given if isinstance(given, dict) else {"": given} if given.strip() else {}
+        for command in commands.values():
+            if not shlex.split(command):
+                raise ValueError("should be a command")
+        return given
+
+
 class ToolSettings(BaseModel):
     """What all tools share, and the settings of the built-in ones."""
 
@@ -148,3 +178,4 @@ class ToolSettings(BaseModel):
     http_client: HttpClientSettings = Field(default_factory=HttpClientSettings, description="The tool `http_request`.")
     shell: ShellSettings = Field(default_factory=ShellSettings, description="The tool `shell`.")
     python_exec: PythonSettings = Field(default_factory=PythonSettings, description="The tools for Python.")
+    camera: CameraSettings = Field(default_factory=CameraSettings, description="Cameras of the house.")

@@ -1,0 +1,1 @@
+"""Images, audio and cameras: what people and machines show each other besides text."""
