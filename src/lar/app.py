@@ -4,7 +4,7 @@ import asyncio
 import gc
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -49,7 +49,9 @@ from lar.media.camera_tools import camera_tools
 from lar.memory.context import history, system_prompt
 from lar.memory.history import history_tool
 from lar.memory.notes import note_tools
+from lar.operations import alert as alerting
 from lar.operations import home as local
+from lar.operations.alert import Told
 from lar.operations.calls import Operations, Process
 from lar.operations.housekeeping import KIND as HOUSEKEEPING
 from lar.operations.housekeeping import HousekeepingHandler
@@ -439,9 +441,7 @@ class App:
         return Asker(self._models, reference, self.config.support.max_output_tokens) if reference else None
 
     def _telling(self) -> Telling:
-        channel, _, chat = self.config.support.notify_chat.partition(":")
-        account = next((account for name, account in self.rules if name == channel), "")
-        known = Address(channel, account, chat) if account else None
+        known = notify_address(self.config.support.notify_chat, self.rules)
         return Telling(self.rules, known, self.config.conversations.default_language)
 
     def _facts(self) -> Facts:
@@ -469,6 +469,13 @@ class App:
         return TurnTools(registry, caller, journal, gate, max_result_chars=self.config.tools.max_result_chars)
 
 
+def notify_address(written: str, accounts: Iterable[tuple[str, str]]) -> Address | None:
+    """The notification chat `channel:chat` of the configuration, on the first account of that channel."""
+    channel, _, chat = written.partition(":")
+    account = next((account for name, account in accounts if name == channel), "")
+    return Address(channel, account, chat) if account else None
+
+
 async def serve(config: Config, *, only: str | None = None) -> None:
     """Run a Lar until cancelled: all of it, or the one part that `only` names (see `PARTS`).
 
@@ -481,3 +488,22 @@ async def serve(config: Config, *, only: str | None = None) -> None:
         log.warning(warning)
     async with App(config) as lar:
         await lar.run(frozenset({only}) if only else PARTS)
+
+
+async def alert(config: Config, text: str, seconds: float) -> Told:
+    """Tell the admins, with or without a gateway beside: see `lar.operations.alert`."""
+    from lar.channels.telegram.adapter import TelegramChannel
+
+    settings, end = config.channels.telegram, time.monotonic() + seconds
+    telegram = TelegramChannel(settings, config.home / "files")
+    account = (telegram.manifest.name, telegram.account)
+    channels: dict[tuple[str, str], Channel] = {account: telegram} if settings.bot_token.get_secret_value() else {}
+    users = {account: frozenset(str(user) for user in settings.admin_user_ids)} if channels else {}
+    reach = alerting.configured(notify_address(config.support.notify_chat, list(users)), users)
+    reach, problem = await alerting.look_up(Database(config.database), reach, list(users), seconds / 4)
+    try:
+        told = await alerting.tell(text, reach, channels, end - time.monotonic())
+    finally:
+        await telegram.close()
+    problems = (*told.problems, *([problem] if problem else []), *([] if channels else ["there is no bot token"]))
+    return Told(told.chats, problems)

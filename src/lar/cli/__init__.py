@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lar {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_running(commands)
+    _add_support(commands)
     _add_config(commands)
     _add_people(commands)
     _add_approvals(commands)
@@ -83,6 +84,14 @@ def _add_running(commands: Commands) -> None:
     status.add_argument("--json", action="store_true", help="print JSON")
     doctor = _command(commands, "doctor", "doctor:doctor", "Check that everything Lar needs is there.")
     doctor.add_argument("--offline", action="store_true", help="do not ask Telegram")
+
+
+def _add_support(commands: Commands) -> None:
+    problems = _command(commands, "problems", "problems:problems", "Show what is wrong, and the error reports.")
+    problems.add_argument("report", nargs="?", metavar="N", help="print this report: its number, fingerprint or file")
+    alert = _command(commands, "alert", "alert:alert", "Tell the admins something, also where no gateway runs.")
+    alert.add_argument("text", nargs="+", metavar="TEXT", help="what to tell; - stands for standard input")
+    alert.add_argument("--timeout", type=float, default=30.0, metavar="S", help="longest time it may take")
 
 
 def _add_config(commands: Commands) -> None:

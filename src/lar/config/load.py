@@ -24,10 +24,13 @@ def home_folder(environ: Mapping[str, str], home: Path | None = None) -> Path:
     return (home or Path(environ.get("LAR_HOME") or "~/.lar")).expanduser().absolute()
 
 
-def load(path: Path | None, environ: Mapping[str, str], home: Path | None = None) -> Config:
+def load(
+    path: Path | None, environ: Mapping[str, str], home: Path | None = None, sections: frozenset[str] | None = None
+) -> Config:
     """Read `path` (by default `lar.toml` in the home folder, if there is one), `.env` and the environment.
 
-    The environment wins over the file, a variable of the process over `.env`.
+    The environment wins over the file, a variable of the process over `.env`. With `sections` the others are not even
+    looked at, and have their defaults.
 
     Raises:
         ConfigError: something cannot be used; the message has one sentence per problem.
@@ -38,6 +41,8 @@ def load(path: Path | None, environ: Mapping[str, str], home: Path | None = None
     variables = read_variables(home, environ)
     tree: Tree = read_file(file) if file else {}
     origins = {apply_override(tree, override): override.variable for override in overrides(variables)}
+    if sections is not None:
+        tree = {name: section for name, section in tree.items() if name in sections}
     conformer = Conformer(Settings, variables, origins, STRICT)
     tree = conformer.conform(tree)
     if conformer.refusals:
