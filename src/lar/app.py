@@ -55,10 +55,12 @@ from lar.operations.alert import Told
 from lar.operations.calls import Operations, Process
 from lar.operations.housekeeping import KIND as HOUSEKEEPING
 from lar.operations.housekeeping import HousekeepingHandler
+from lar.operations.plans import Planner
 from lar.operations.redaction import Redactor
 from lar.operations.reporting import Reporter
 from lar.operations.reports import FOLDER as REPORTS
 from lar.operations.reports import ReportFolder
+from lar.operations.solve import solve_agent
 from lar.operations.triage import KIND as TRIAGE
 from lar.operations.triage import TriageHandler
 from lar.policy.access import AccessRules
@@ -135,6 +137,7 @@ class App:
             self._add_telegram(config.channels.telegram)
         self._models = Models({name: OpenAIFactory(name, settings) for name, settings in config.providers.items()})
         self._loops: list[LoopRuntime] = []
+        self._solver = self._build_solver()
         self._workspace = Workspace(config.home / Path(config.tools.files.root_dir).expanduser())
         self._artifacts = Artifacts(self.db, self._files, self.clock, config.tools.artifacts)
         self.servers = McpServers(
@@ -315,7 +318,7 @@ class App:
 
     async def replay(self, record: JsonObject) -> Replay:
         """Run a recorded turn again, offline, with today's code and configuration."""
-        agent = self.agents.of(str(record["conversation"]["agent"]))
+        agent = self.agents.of(str(record["turn"]["agent"]))
         return await replay(record, agent, self._prompting)
 
     # ---- building
@@ -362,7 +365,7 @@ class App:
             )
         }
         agents = {name: self._build_agent(name, settings, available) for name, settings in self.config.agents.items()}
-        return Agents(agents, "main")
+        return Agents(agents, "main", {agent.name: agent for agent, _ in filter(None, [self._solver])})
 
     def _build_agent(self, name: str, settings: AgentSettings, available: Mapping[str, Tool]) -> Agent:
         known = {*available, *CAMERA_TOOLS}
@@ -433,7 +436,13 @@ class App:
     def _build_triage(self) -> TriageHandler:
         settings = self.config.support
         ask = self._asker(settings.triage_model)
-        return TriageHandler(self.reports, ask, self._telling(), settings.notice_minutes * 60, self.clock)
+        planner = self._solver[1] if self._solver and settings.propose_solutions else None
+        return TriageHandler(self.reports, ask, self._telling(), settings.notice_minutes * 60, self.clock, planner)
+
+    def _build_solver(self) -> tuple[Agent, Planner] | None:
+        settings, config = self.config.support, self.config
+        ask = self._asker(settings.solve_model)
+        return solve_agent(self.db, ask, config.home, settings, Redactor(config.secrets)) if ask else None
 
     def _asker(self, model: str) -> Ask | None:
         """What asks this model, or where none is named that of the main agent; None: there is no model."""
@@ -447,7 +456,8 @@ class App:
     def _facts(self) -> Facts:
         kinds = {name: agent.kind for name, agent in self.agents.by_name.items()}
         mode = self.config.policy.mode
-        return Facts(__version__, self._started_at, self.problems, kinds, self.agents.default, mode, self.reports)
+        known, solves = self.problems, self._solver is not None
+        return Facts(__version__, self._started_at, known, kinds, self.agents.default, mode, self.reports, solves)
 
     def _system_prompt(self, agent: Agent, conversation: Conversation, principal: Principal) -> str:
         return system_prompt(

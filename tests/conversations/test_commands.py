@@ -166,7 +166,7 @@ def test_the_menu_is_for_everybody_who_may_see_it() -> None:
     """R-TG-11: the menu has every command in every language, and says which are an admin's."""
     entries = menu(RULES)
     assert {entry.language for entry in entries} == set(CATALOGUES)
-    admins_only = {"synccommands", "emergency_stop", "resume", "problems", "setnotify"}
+    admins_only = {"synccommands", "emergency_stop", "resume", "problems", "setnotify", "solve"}
     assert {entry.command for entry in entries if entry.admin} == admins_only
     assert "login" not in {entry.command for entry in entries}
     assert "login" in {entry.command for entry in menu(LOGIN)}

@@ -9,18 +9,20 @@ from pathlib import Path
 
 import pytest
 import structlog
+from sqlalchemy import Connection, select
 
-from lar.conversations import admins
+from lar.conversations import admins, solving
 from lar.conversations.admins import Telling
 from lar.conversations.problems import Report
 from lar.domain.conversation import Address, Place
-from lar.domain.ids import PrincipalId
+from lar.domain.ids import JobId, PrincipalId
 from lar.domain.principal import Principal, Role
 from lar.engine.engine import Engine
 from lar.engine.settings import EngineSettings
 from lar.errors import StoreError, ThinkingError
 from lar.operations import reporting
 from lar.operations.logging import set_up
+from lar.operations.plans import Planner
 from lar.operations.reporting import Reporter
 from lar.operations.reports import ReportFolder
 from lar.operations.settings import LoggingSettings
@@ -28,7 +30,7 @@ from lar.operations.triage import KIND, TriageHandler
 from lar.policy.access import AccessRules
 from lar.store import conversations, people
 from lar.store.database import notify
-from lar.store.schema import delivery, job
+from lar.store.schema import delivery, job, turn
 from lar.store.settings import StoreSettings
 from lar.testing.clock import FakeClock
 from lar.testing.household import FaultyDatabase
@@ -48,11 +50,14 @@ class Desk:
     clock: FakeClock = field(default_factory=FakeClock)
     asked: list[str] = field(default_factory=list[str])
     answer: str | Exception = "The pump is stuck. Oil it."
+    plan: str | Exception = ""
+    """What a model answers that is asked for a plan; empty: none is asked."""
 
     def __post_init__(self) -> None:
         """Put it together."""
         self.reports = ReportFolder(self.folder)
-        self.triage = TriageHandler(self.reports, self.ask, Telling({ACCOUNT: RULES}), 600.0, self.clock)
+        telling, planner = Telling({ACCOUNT: RULES}), Planner(self.solve, 8, 60.0, "here") if self.plan else None
+        self.triage = TriageHandler(self.reports, self.ask, telling, 600.0, self.clock, planner)
         self.reporter = Reporter(self.reports, self.db, self.triage.found, self.clock)
         self.engine = Engine(self.db, {KIND: self.triage}, EngineSettings(), self.clock)
 
@@ -62,6 +67,13 @@ class Desk:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+    async def solve(self, _system: str, prompt: str, /) -> str:
+        """The model that plans."""
+        self.asked.append(prompt)
+        if isinstance(self.plan, Exception):
+            raise self.plan
+        return self.plan
 
     async def texts(self) -> list[str]:
         """What is on its way to people."""
@@ -265,3 +277,127 @@ def test_a_line_that_cannot_be_understood_hurts_nobody(desk: Desk) -> None:
         log.error("odd", exc_info=Odd())
         log.error("even", exc_info=ValueError())
     assert [found.event for found in desk.reporter._waiting] == ["even"]  # pyright: ignore[reportPrivateUsage]  # what waits
+
+
+PLAN = '{"says": "Oil helps.", "commands": [{"command": "oil --pump", "purpose": "oil it"}]}'
+
+
+async def buttons(desk: Desk) -> list[list[str]]:
+    """The data of the buttons of every part on its way."""
+    rows = await desk.db.read(lambda c: c.execute(delivery.select().order_by(delivery.c.id)).all())
+    return [[button["data"] for row in part.part.get("buttons", ()) for button in row] for part in rows]
+
+
+async def taken_up(desk: Desk, number: int) -> str:
+    """Take a proposal up, as the admin in their private chat."""
+
+    def take(connection: Connection) -> str:
+        where = conversations.ensure(connection, Address(*ACCOUNT, "9"), Place.PRIVATE, "", 1.0)
+        return solving.take_up(connection, where, PrincipalId(1), JobId(number), desk.clock())
+
+    return await desk.db.write(take)
+
+
+async def test_an_error_proposes_a_plan(desk: Desk) -> None:
+    """R-SU-2: the notice shows the plan; its button begins one turn that goes through it, and no second one."""
+    desk = Desk(desk.folder, desk.db, plan=PLAN)
+    async with at_work(desk):
+        fail(tool="pump")
+        await desk.until(desk.texts)
+    [text], [[data]] = await desk.texts(), await buttons(desk)
+    assert "The pump is stuck." in text
+    assert "Oil helps.\n1. oil --pump (oil it)\n\nNothing runs before you say yes" in text
+    assert "ValueError: boom" in desk.asked[1]
+    number = solving.read_press(data)
+    assert number is not None
+    assert await taken_up(desk, number) == ""
+    [(turn_id, agent)] = await desk.db.read(lambda c: c.execute(select(turn.c.id, turn.c.agent)).all())
+    assert agent == "/solve"
+    kept = await desk.db.read(solving.proposed, turn_id)
+    assert kept is not None
+    assert kept["plan"]["commands"][0]["command"] == "oil --pump"
+    assert await taken_up(desk, number) == "proposal_taken"
+    assert await taken_up(desk, 99) == "proposal_gone"
+
+
+async def test_a_proposal_does_not_last_for_ever(desk: Desk) -> None:
+    """R-SU-2: a plan that is days old is not gone through; and none begins beside one that is open."""
+    desk = Desk(desk.folder, desk.db, plan=PLAN)
+    async with at_work(desk):
+        fail("one")
+        await desk.until(desk.texts)
+        desk.clock.advance(601)
+        fail("two")
+
+        async def both() -> bool:
+            return len(await desk.texts()) == 2
+
+        await desk.until(both)
+    first, second = (solving.read_press(data) for [data] in await buttons(desk))
+    assert first is not None
+    assert second is not None
+    assert await taken_up(desk, first) == ""
+    assert await taken_up(desk, second) == "solve_busy"
+    desk.clock.advance(solving.PROPOSAL_SECONDS)
+    assert await taken_up(desk, second) == "proposal_gone"
+
+
+@pytest.mark.parametrize("plan", ["no idea", '{"says": "A bug.", "commands": []}', ThinkingError("quota", "used up")])
+async def test_no_plan_no_proposal(desk: Desk, plan: str | Exception) -> None:
+    """R-SU-2: where the model has no plan, the notice is as it is without."""
+    desk = Desk(desk.folder, desk.db, plan=plan)
+    async with at_work(desk):
+        fail()
+        await desk.until(desk.texts)
+    assert await buttons(desk) == [[]]
+    assert (await desk.texts())[0].count("\n") == 2
+
+
+async def test_what_proposes_nothing(desk: Desk) -> None:
+    """R-SU-2: a quota proposes nothing, what is held back neither, and solving does not propose itself."""
+    desk = Desk(desk.folder, desk.db, plan=PLAN)
+
+    def solve(connection: Connection) -> int:
+        where = conversations.ensure(connection, Address(*ACCOUNT, "9"), Place.PRIVATE, "", 1.0)
+        turn_id = solving.begin(connection, where, PrincipalId(1), "it", 1.0)
+        return connection.execute(select(turn.c.job_id).where(turn.c.id == turn_id)).scalar_one()
+
+    solving_job = await desk.db.write(solve)
+    async with at_work(desk):
+        fail("runtime failed", agent="/solve")
+        await desk.until(desk.texts)
+        desk.clock.advance(601)
+        fail("a job's handler failed", job=solving_job, kind="turn")
+
+        async def told() -> int:
+            return len(await desk.texts()) == 2
+
+        await desk.until(told)
+        desk.clock.advance(601)
+        try:
+            raise ThinkingError("quota", "used up")  # noqa: TRY301  # to have a trace
+        except ThinkingError:
+            log.exception("tool failed")
+
+        async def quota() -> int:
+            return len(await desk.texts()) == 3
+
+        await desk.until(quota)
+        fail("held back")
+
+        async def held() -> int:
+            return len(desk.asked) == 3
+
+        await desk.until(held)
+
+        async def done() -> int:
+            return (await desk.jobs()).count("done") == 4
+
+        await desk.until(done)
+    assert await buttons(desk) == [[], [], []]
+    assert not [prompt for prompt in desk.asked if prompt.startswith("An error report of Lar")]
+
+
+def test_what_is_no_proposal() -> None:
+    """A button that is none of a proposal's, or whose number no database has, is not taken for one."""
+    assert [solving.read_press(data) for data in ("q:1:once", "s:", "s:x", "s:" + "9" * 19)] == [None] * 4

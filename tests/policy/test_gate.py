@@ -84,6 +84,14 @@ def test_admin_acts_ask_an_admin_each_time() -> None:
         assert (decision.verdict, decision.admins_only) == (Verdict.ASK, True)
 
 
+def test_no_rule_lets_an_admin_act_pass_unasked() -> None:
+    """R-SU-2: a rule can forbid what changes Lar or its host, or reword the question; it cannot leave it out."""
+    for verdict in ("allow", "ask", "deny"):
+        decision = Gate(PolicySettings(rules=(Rule(verdict=verdict),))).decide(act(Deed.ADMIN))
+        assert decision.verdict is (Verdict.DENY if verdict == "deny" else Verdict.ASK)
+        assert decision.admins_only or verdict == "deny"
+
+
 def test_what_is_the_owners_an_admin_decides() -> None:
     """R-PO-1: network, money and devices are the owner's; what somebody sends or submits is their own to decide."""
     for deed in (Deed.RUN_OUT, Deed.SPEND, Deed.CONTROL):

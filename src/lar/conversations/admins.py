@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import Connection
 
 from lar.domain.conversation import Address, Conversation, Place
-from lar.domain.delivery import Part
+from lar.domain.delivery import Button, Part
 from lar.domain.principal import Principal
 from lar.policy.access import AccessRules
 from lar.store import conversations, deliveries, lasting, people
@@ -66,9 +66,16 @@ class Telling:
             for chat, admin in private_chats(connection, channel, account, rules, now)
         ]
 
-    def tell(self, connection: Connection, worded: Callable[[str], str], now: float) -> int:
-        """Tell them; `worded` is given a language. How many chats are told."""
+    def tell(
+        self,
+        connection: Connection,
+        worded: Callable[[str], str],
+        now: float,
+        button: Callable[[str], Button] | None = None,
+    ) -> int:
+        """Tell them; `worded` and the `button` below it are given a language. How many chats are told."""
         chats = self.chats(connection, now)
         for chat, language in chats:
-            deliveries.add(connection, chat.id, [Part(worded(language))], now)
+            buttons = ((button(language),),) if button else ()
+            deliveries.add(connection, chat.id, [Part(worded(language), buttons=buttons)], now)
         return len(chats)

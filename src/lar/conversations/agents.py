@@ -22,11 +22,15 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Agents:
-    """All agents, and which one serves a conversation that names none."""
+    """All agents, and which one serves a conversation that names none.
+
+    `own` are Lar's own, which serve turns of commands, by the command.
+    """
 
     by_name: Mapping[str, Agent]
     default: str
+    own: Mapping[str, Agent] = field(default_factory=dict[str, Agent])
 
     def of(self, name: str) -> Agent:
         """The agent with this name; the default one for an empty or unknown name."""
-        return self.by_name.get(name) or self.by_name[self.default]
+        return self.own.get(name) or self.by_name.get(name) or self.by_name[self.default]

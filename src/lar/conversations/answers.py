@@ -6,7 +6,7 @@ Runs inside the transaction of whoever calls.
 from sqlalchemy import Connection
 
 from lar.conversations import lane
-from lar.conversations.questions import DENY, PRESS, Verdict, close, outcome
+from lar.conversations.questions import DENY, PRESS, Verdict, close, of_host, outcome
 from lar.conversations.strings import say
 from lar.domain.delivery import Part
 from lar.domain.ids import ConversationId, PrincipalId, QuestionId
@@ -17,8 +17,8 @@ from lar.store import questions as stored
 
 
 def may_answer(asked: Question, who: Principal) -> bool:
-    """Whose turn it is, and admins; only admins where the question is theirs."""
-    return who.is_admin or (who.id == asked.principal_id and not asked.admins_only)
+    """Whose turn it is, and admins; only admins where the question is theirs, or about the host."""
+    return who.is_admin or (who.id == asked.principal_id and not asked.admins_only and not of_host(asked))
 
 
 def decide(connection: Connection, asked: Question, by: Principal, verdict: Verdict, now: float) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from lar.channels.contract import MenuEntry
-from lar.conversations import admins, answers, lane
+from lar.conversations import admins, answers, lane, solving
 from lar.conversations.problems import NoReports, Problems, Reports
 from lar.conversations.questions import DENY, worded
 from lar.conversations.strings import CATALOGUES, duration, say
@@ -28,7 +28,10 @@ SHOWN_REPORTS = 20
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What commands may tell about this process. `runtimes` maps an agent's name to its runtime."""
+    """What commands may tell about this process. `runtimes` maps an agent's name to its runtime.
+
+    `solves`: there is a model for `/solve`.
+    """
 
     version: str
     started_at: float
@@ -37,6 +40,7 @@ class Facts:
     default_agent: str
     default_mode: Mode = Mode.RW
     reports: Reports = field(default_factory=NoReports)
+    solves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +255,17 @@ def _problems(visit: Visit, argument: str) -> str:
     return "\n".join(lines)
 
 
+def _solve(visit: Visit, argument: str) -> str:
+    if not visit.facts.solves:
+        return visit.say("solve_off")
+    if not argument.strip():
+        return visit.say("solve_usage")
+    here, who = visit.conversation, visit.principal.id
+    if solving.begin(visit.connection, here, who, argument.strip(), visit.now) is None:
+        return visit.say("solve_busy")
+    return visit.say("halted" if lane.is_halted(visit.connection) else "solve_begun")
+
+
 def _setnotify(visit: Visit, argument: str) -> str:
     if argument.strip().lower() == "off":
         return visit.say("notify_off" if admins.drop_notify_chat(visit.connection) else "notify_none")
@@ -276,6 +291,7 @@ COMMANDS: Mapping[str, ControlCommand] = {
     "emergency_stop": ControlCommand(_emergency_stop, admin=True),
     "resume": ControlCommand(_resume, admin=True),
     "problems": ControlCommand(_problems, admin=True),
+    "solve": ControlCommand(_solve, admin=True),
     "setnotify": ControlCommand(_setnotify, admin=True),
     "login": ControlCommand(_login),
     "logout": ControlCommand(_logout),

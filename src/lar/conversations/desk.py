@@ -52,6 +52,7 @@ class TurnDesk:
             "arguments": call.arguments,
             "summary": effect.summary,
             "target": effect.target,
+            "before": effect.before,
             "deed": effect.deed,
             "rule": why.rule,
             "why": why.reason,

@@ -95,7 +95,9 @@ class TurnHandler:
         if work is None:
             return Done()
         joined = Joined(self._around.db, work)
-        with structlog.contextvars.bound_contextvars(turn=work.turn.id, conversation=work.conversation.id):
+        with structlog.contextvars.bound_contextvars(
+            turn=work.turn.id, conversation=work.conversation.id, agent=self._around.agents.of(work.turn.agent).name
+        ):
             try:
                 thought = await self._think(work, context, joined)
                 rendered = await self._render(work, thought.finish.reply)
@@ -130,7 +132,7 @@ class TurnHandler:
 
     async def _request(self, work: Work, context: JobContext, joined: Joined) -> tuple[Agent, TurnRequest]:
         around = self._around
-        agent = around.agents.of(work.conversation.agent)
+        agent = around.agents.of(work.turn.agent)
         channel = around.channels.get((work.conversation.address.channel, work.conversation.address.account))
         desk = TurnDesk(around.db, work, context, self._language(work), around.prompting.ask_seconds, around.clock)
         caller = ToolContext(
@@ -153,6 +155,7 @@ class TurnHandler:
             limits=agent.limits,
             toolbox=await around.prompting.toolbox(agent, caller, context),
             journal=context,
+            language=self._language(work),
             steering=joined if joined.wanted(around.settings.queue_mode) else None,
         )
 

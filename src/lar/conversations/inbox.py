@@ -7,13 +7,13 @@ from dataclasses import replace
 import structlog
 from sqlalchemy import Connection
 
-from lar.conversations import answers, commands, lane, pairing
+from lar.conversations import answers, commands, lane, pairing, questions, solving
 from lar.conversations.commands import Facts, Visit
 from lar.conversations.settings import ConversationSettings
 from lar.conversations.strings import say
 from lar.domain.conversation import Address, Place
 from lar.domain.delivery import Part
-from lar.domain.ids import PrincipalId, QuestionId
+from lar.domain.ids import JobId, PrincipalId, QuestionId
 from lar.domain.inbound import ChatStatus, Inbound, Press, Sender, Text
 from lar.domain.principal import Principal, Role
 from lar.domain.question import Question
@@ -263,6 +263,9 @@ def _press(visit: Visit, press: Press) -> InboundState:
     pressed = answers.read_press(press.data)
     if pressed is not None:
         return _press_answer(visit, press, *pressed)
+    proposal = solving.read_press(press.data)
+    if proposal is not None:
+        return _press_proposal(visit, press, proposal)
     for prefix, approve in ((pairing.APPROVE, True), (pairing.DENY, False)):
         if press.data.startswith(prefix):
             if not visit.principal.is_admin:
@@ -288,13 +291,24 @@ def _press_answer(visit: Visit, press: Press, number: QuestionId, answer: str) -
         _acknowledge(visit, press, visit.say("press_stale"))
         return InboundState.IGNORED
     if not answers.may_answer(asked, visit.principal):
-        forbidden = "press_forbidden" if asked.admins_only else "press_not_yours"
+        theirs = asked.admins_only or questions.of_host(asked)
+        forbidden = "press_forbidden" if theirs else "press_not_yours"
         _acknowledge(visit, press, visit.say(forbidden))
         return InboundState.REFUSED
     if answers.decide(visit.connection, asked, visit.principal, verdict, visit.now) is None:
         _acknowledge(visit, press, answers.settled(visit.connection, asked, visit.language))
         return InboundState.TAKEN
     _acknowledge(visit, press, "")
+    return InboundState.TAKEN
+
+
+def _press_proposal(visit: Visit, press: Press, proposal: JobId) -> InboundState:
+    """The button below a plan that an error report proposed: an admin goes through it, once."""
+    if not visit.principal.is_admin:
+        _acknowledge(visit, press, visit.say("press_forbidden"))
+        return InboundState.REFUSED
+    told = solving.take_up(visit.connection, visit.conversation, visit.principal.id, proposal, visit.now)
+    _acknowledge(visit, press, visit.say(told) if told else "")
     return InboundState.TAKEN
 
 

@@ -96,7 +96,7 @@ def _join(
             if turn.id == album and turn.state is TurnState.QUEUED:
                 return turn
     last = open_turns[-1]
-    if last not in mine:
+    if last not in mine or last.agent != conversation.agent:
         return None
     if last.state is TurnState.QUEUED:
         return last if mode is not QueueMode.QUEUE or _awaits_more(connection, last, now) else None
@@ -128,13 +128,17 @@ def start(
     due: float,
     now: float,
     payload: JsonObject | None = None,
+    agent: str | None = None,
 ) -> TurnId:
-    """Queue a new turn for this person, to run from `due` (seconds since the epoch) on."""
+    """Queue a new turn for this person, to run from `due` (seconds since the epoch) on.
+
+    `agent` serves it, None: that of the conversation.
+    """
     lane, given = lane_of(conversation.id), payload or {}
     job_id = jobs.enqueue(connection, kind=TURN, lane=lane, payload=given, now=now, run_at=due)
+    served = conversation.agent if agent is None else agent
     return turns.add(
-        connection,
-        Turn(TurnId(0), conversation.id, sender, job_id, TurnState.QUEUED, conversation.agent, created_at=now),
+        connection, Turn(TurnId(0), conversation.id, sender, job_id, TurnState.QUEUED, served, created_at=now)
     )
 
 

@@ -28,7 +28,8 @@ class Problems:
 class Report:
     """An error report: the name of its file, and what failed how often, last at `last` (seconds since the epoch).
 
-    `quota`: a provider's limit is behind it. `job` is the kind of job that failed, empty if it was no job.
+    `quota`: a provider's limit is behind it. `job` is the kind of job that failed, `job_id` its number (0: it was
+    no job), `agent` whose turn it was; empty where that is not known.
     """
 
     name: str
@@ -38,6 +39,8 @@ class Report:
     last: float
     quota: bool = False
     job: str = ""
+    job_id: int = 0
+    agent: str = ""
 
 
 class Reports(Protocol):

@@ -13,6 +13,7 @@ from lar.domain.delivery import Button, Part
 from lar.domain.ids import ConversationId, TurnId
 from lar.domain.principal import Principal
 from lar.domain.question import Question, QuestionKind, QuestionState, Scope
+from lar.domain.risk import Deed
 from lar.store import conversations, deliveries, people, questions, signals
 
 PRESS = "q:"
@@ -39,6 +40,11 @@ class Verdict:
     reason: str = ""
 
 
+def of_host(asked: Question) -> bool:
+    """Whether it is about Lar itself or its host: a plain yes or no, of an admin."""
+    return asked.about.get("deed") == Deed.ADMIN
+
+
 def ask(connection: Connection, new: Question, language: str, now: float) -> Question:
     """Ask, or find what this call has asked already. Shown where its turn is, or to the admins who may answer it."""
     known = questions.of_call(connection, new.turn_id, new.call)
@@ -54,12 +60,15 @@ def ask(connection: Connection, new: Question, language: str, now: float) -> Que
 
 
 def _show(connection: Connection, asked: Question, where: ConversationId, language: str, now: float) -> None:
-    text, turn = worded(connection, asked, language), None if asked.admins_only else asked.turn_id
-    cuts = range(0, max(len(text), 1), PART_CHARS)
-    *first, last = [text[cut : cut + PART_CHARS] for cut in cuts]
+    turn = None if asked.admins_only else asked.turn_id
+    *first, last = [*_cut(asked.about.get("before", "")), *_cut(worded(connection, asked, language))]
     deliveries.add(connection, where, [Part(piece) for piece in first], now, turn)
     part = Part(last, buttons=_buttons(asked, language))
     questions.shown_by(connection, asked.id, deliveries.add_one(connection, where, part, now, turn))
+
+
+def _cut(text: str) -> list[str]:
+    return [text[cut : cut + PART_CHARS] for cut in range(0, len(text), PART_CHARS)]
 
 
 def worded(connection: Connection, asked: Question, language: str) -> str:
@@ -68,6 +77,8 @@ def worded(connection: Connection, asked: Question, language: str) -> str:
     if asked.kind is QuestionKind.CHOICE:
         options = "\n".join(f"{number}. {option}" for number, option in enumerate(about["options"], 1))
         return say(language, "question_choice", text=about["text"], options=options, id=asked.id).strip()
+    if of_host(asked) and not asked.admins_only:
+        return say(language, "question_host", summary=about["summary"], id=asked.id)
     who = people.get(connection, asked.principal_id).name if asked.admins_only else ""
     because = f" ({about['why']})" if about["why"] else ""
     key = "question_admin" if asked.admins_only else "question_approval"
@@ -78,6 +89,9 @@ def _buttons(asked: Question, language: str) -> tuple[tuple[Button, ...], ...]:
     data = f"{PRESS}{asked.id}:"
     if asked.kind is QuestionKind.CHOICE:
         return tuple((Button(option, f"{data}{number}"),) for number, option in enumerate(asked.about["options"], 1))
+    if of_host(asked):
+        yes = Button(say(language, "button_yes"), data + Scope.ONCE)
+        return ((yes, Button(say(language, "button_no"), data + DENY)),)
     scopes = [Scope.ONCE, Scope.CONVERSATION, Scope.ALWAYS] if asked.about["standing"] else [Scope.ONCE]
     allow = tuple(Button(say(language, f"button_{scope}"), data + scope) for scope in scopes)
     return allow, (Button(say(language, "button_deny"), data + DENY),)

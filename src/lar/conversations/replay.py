@@ -151,6 +151,7 @@ async def _request(work: Work, agent: Agent, prompting: Prompting, journal: Reco
         limits=agent.limits,
         toolbox=await prompting.toolbox(agent, caller, journal),
         journal=journal,
+        language=work.principal.language,
         steering=None,
     )
 

@@ -1,7 +1,7 @@
 """What a turn works on: read once by its first attempt, pinned, and read again the same by every later one."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -54,7 +54,7 @@ def pin(connection: Connection, job_id: JobId, window: int, system_prompt: Syste
     principal = people.get(connection, turn.principal_id)
     said = messages.of_turn(connection, turn.id)
     history = messages.window(connection, conversation.id, conversation.history_after, turn.id, window)
-    system = system_prompt(conversation, principal)
+    system = system_prompt(replace(conversation, agent=turn.agent), principal)
     names = _names(connection, conversation, [*history, *said])
     approved = _approved(connection, turn)
     taint = _taint(connection, conversation, history, approved)

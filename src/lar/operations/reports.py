@@ -145,7 +145,7 @@ def _read(path: Path) -> Report:
         head = file.read(_HEAD).partition(_TRACE)[0]
     entries = dict(_ENTRY.findall(head))
     title = head.partition("\n")[0].removeprefix("# ")
-    times = entries.get("times", "")
+    times, job = entries.get("times", ""), entries.get("job", "")
     return Report(
         path.name,
         title,
@@ -154,6 +154,8 @@ def _read(path: Path) -> Report:
         _seconds(entries.get("last", "")),
         quota="quota" in entries,
         job=entries.get("kind", ""),
+        job_id=int(job) if job.isdecimal() else 0,
+        agent=entries.get("agent", ""),
     )
 
 

@@ -37,6 +37,17 @@ class SupportSettings(BaseModel):
     triage_model: str = Field(
         default="", description="`provider:model` that analyses error reports; by default the model of `agents.main`."
     )
+    solve_model: str = Field(
+        default="",
+        description="`provider:model` that plans the commands of `/solve`; by default the model of `agents.main`.",
+    )
+    solve_commands: int = Field(default=8, ge=1, le=20, description="How many commands one plan may have.")
+    solve_seconds: float = Field(default=120.0, gt=0, description="Seconds after which a command of `/solve` is ended.")
+    propose_solutions: bool = Field(
+        default=True,
+        description="Whether a notice about a new error comes with a plan against it, where the model has one; not "
+        "for errors of a quota. Nothing of it runs before an admin says yes to it.",
+    )
     max_output_tokens: int = Field(
         default=4000, ge=100, description="Longest answer of a model that is asked about an error, in tokens."
     )

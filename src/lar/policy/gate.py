@@ -87,13 +87,14 @@ class Gate:
         return None
 
     def _ruled(self, act: Act) -> Decision | None:
+        """What the configuration says. What changes Lar or its host is asked about each time, whatever it allows."""
         for number, rule in enumerate(self._settings.rules, 1):
-            if _matches(rule, act):
+            if _matches(rule, act) and not (act.deed is Deed.ADMIN and rule.verdict == Verdict.ALLOW):
                 verdict, name = Verdict(rule.verdict), f"policy.rules.{number}"
                 if verdict is Verdict.ASK and act.permitted:
                     return Decision(Verdict.ALLOW, act.permitted)
                 reason = rule.reason or f"a rule of the configuration says {verdict}"
-                return Decision(verdict, name, reason, admins_only=rule.admins_only)
+                return Decision(verdict, name, reason, admins_only=rule.admins_only or act.deed is Deed.ADMIN)
         return None
 
 

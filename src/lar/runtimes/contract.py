@@ -17,7 +17,7 @@ class TurnRequest:
     """What a runtime is asked to answer. The same on every attempt of a turn.
 
     `system` is the system prompt, `history` the transcript before this turn (oldest first), `prompt` what the person
-    says now.
+    says now, `language` the one Lar speaks with them (an IETF tag, empty where that is not known).
     """
 
     turn_id: TurnId
@@ -28,6 +28,7 @@ class TurnRequest:
     toolbox: Toolbox
     journal: Journal
     steering: "Steering | None" = field(default=None)
+    language: str = ""
 
 
 class Steering(Protocol):

@@ -125,6 +125,12 @@ def get(connection: Connection, job_id: JobId) -> Job | None:
     return None if row is None else _job(row)
 
 
+def locked(connection: Connection, job_id: JobId) -> Job | None:
+    """The job, locked until the transaction ends; None if there is none (any more)."""
+    row = connection.execute(select(*_COLUMNS).where(job.c.id == job_id).with_for_update()).one_or_none()
+    return None if row is None else _job(row)
+
+
 def open_in_lane(connection: Connection, lane: str) -> list[Job]:
     """The jobs of a lane that are not ended, in the order they run; the active one, if any, first."""
     return [_job(row) for row in connection.execute(_open_in_lane, {"lane": lane})]

@@ -31,8 +31,11 @@ from lar.engine.contract import Journal
 from lar.engine.engine import Engine
 from lar.engine.settings import EngineSettings
 from lar.errors import StoreError
+from lar.operations.settings import SupportSettings
+from lar.operations.solve import solve_agent
 from lar.policy.access import AccessRules
 from lar.policy.gate import Gate
+from lar.providers.asking import Ask
 from lar.runtimes.contract import Finished, TurnRequest
 from lar.store import deliveries, jobs, turns
 from lar.store.backend import Unit
@@ -102,6 +105,9 @@ class Plan:
     keep: int | None = None
     silent_channels: bool = False
     """Without the channel: a process whose configuration does not have it."""
+    solver: Ask | None = None
+    """The model of `/solve`; None: there is none."""
+    support: SupportSettings = field(default_factory=SupportSettings)
 
 
 class Household:
@@ -120,10 +126,11 @@ class Household:
         where = (self.channel.manifest.name, self.channel.account)
         channels: Mapping[tuple[str, str], Channel] = {} if plan.silent_channels else {where: self.channel}
         accounts = {where: plan.rules}
-        agents = Agents(
-            {"main": Agent("main", "scripted", self.runtime, limits=plan.limits, registry=plan.registry)}, "main"
+        main = Agent("main", "scripted", self.runtime, limits=plan.limits, registry=plan.registry)
+        self.agents = Agents({"main": main}, "main", self._solver(plan))
+        self.facts = Facts(
+            "1.2.3", self.clock(), self.problems, {"main": "scripted"}, "main", solves=plan.solver is not None
         )
-        self.facts = Facts("1.2.3", self.clock(), self.problems, {"main": "scripted"}, "main")
         self.inbox = Inbox(self.db, accounts, plan.settings, self.facts, self.clock)
         self.prompting = Prompting(plan.window, _system, _history, _toolbox, plan.keep)
         self.presence = Presence(self.db, channels)
@@ -133,7 +140,7 @@ class Household:
             Surroundings(
                 db=self.db,
                 channels=channels,
-                agents=agents,
+                agents=self.agents,
                 settings=plan.settings,
                 prompting=self.prompting,
                 files=plan.folder / "files",
@@ -280,6 +287,12 @@ class Household:
         self._skipped += seconds
         for _ in range(3):
             await asyncio.sleep(0)
+
+    def _solver(self, plan: Plan) -> Mapping[str, Agent]:
+        if plan.solver is None:
+            return {}
+        agent, _ = solve_agent(self.db, plan.solver, plan.folder, plan.support)
+        return {agent.name: agent}
 
     def _ticks(self) -> float:
         return asyncio.get_running_loop().time()

@@ -19,12 +19,14 @@ from lar.policy.gate import Decision
 class Effect:
     """What one call would do. `summary` says it in plain words, with the exact command or target.
 
-    `target` is what a standing permission covers: a host, a recipient, a program; empty where there is none.
+    `target` is what a standing permission covers: a host, a recipient, a program; empty where there is none. `before`
+    is shown in front of a question about it: what whoever decides has to know.
     """
 
     deed: Deed
     summary: str
     target: str = ""
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True)
