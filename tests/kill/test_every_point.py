@@ -1,15 +1,23 @@
-"""SIGKILL at every journalled point of a turn: after the restart there is one answer, and nothing was done twice."""
+"""SIGKILL at every journalled point of a turn: after the restart there is one answer, and nothing was done twice.
+
+With commands behind walls a sample of the points is tried: `LAR_TEST_POINTS` says how many on each database (0: all).
+"""
 
 import asyncio
+import json
+import os
+import re
 import sys
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from ground import Require
+from lar.sandboxes.bubblewrap import Bubblewrap
 from lar.testing.stage import POLL, Point, Points, Stage, stage
 
 pytestmark = pytest.mark.kill
@@ -27,19 +35,40 @@ MARK = "\n\n\u21bb"
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is asked, which effect must not happen twice, and whether a person has to approve it first."""
+    """What is asked, which effects must not happen twice, and whether a person has to approve them first.
+
+    `sample`: how many points are tried, 0 all. `env` is added to the process's environment.
+    """
 
     question: str
-    effect: str
+    effects: tuple[str, ...]
     asks: bool = False
+    sample: int = 0
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-PLAIN = Scenario('[[tool:look {"note": "n1"}]] [[tool:charge {"note": "n1"}]] [[par]] [[len:9000]]', "charge n1")
+PLAIN = Scenario('[[tool:look {"note": "n1"}]] [[tool:charge {"note": "n1"}]] [[par]] [[len:9000]]', ("charge n1",))
 APPROVED = Scenario(
-    '[[tool:look {"note": "n1"}]] [[tool:wire {"note": "n1"}]] [[par]] [[len:100]]', "wire n1", asks=True
+    '[[tool:look {"note": "n1"}]] [[tool:wire {"note": "n1"}]] [[par]] [[len:100]]', ("wire n1",), asks=True
 )
+COMMANDS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("look", {"note": "n1"}),
+    ("shell", {"command": "echo shell n1 >>ran.txt"}),
+    ("python_execute", {"code": "print('python n1', file=open('ran.txt', 'a'))"}),
+    ("wire", {"note": "n1"}),
+)
+COMMANDED = Scenario(
+    " ".join(f"[[tool:{name} {json.dumps(arguments)}]]" for name, arguments in COMMANDS) + " [[par]]",
+    ("shell n1", "python n1", "wire n1"),
+    asks=True,
+    sample=int(os.environ.get("LAR_TEST_POINTS", "12")),
+    env={"LAR__POLICY__RULES": json.dumps([{"verdict": "ask", "tools": ["shell"]}])},
+)
+"""A command that is approved, one that need not be, and another tool that is approved."""
 SHOWN = ("\U0001f510", "\u2705")
 """What a question begins with, and what its message is edited to."""
+TIMING = re.compile(r"after \d+\.\d s")
+"""How long a command took."""
 ALREADY = "has approved this already"
 
 
@@ -79,7 +108,7 @@ async def next_report(following: Callable[[], Awaitable[str]], seconds: float) -
 
 async def unkilled(folder: Path, database: str, scenario: Scenario) -> tuple[list[Point], list[str]]:
     """The commits of a turn from the message on, and the messages it ends in."""
-    async with stage(folder, database, COMMAND) as here:
+    async with stage(folder, database, COMMAND, scenario.env) as here:
         points, asked = Points(), False
         async with here.probed() as following, approving(here, scenario):
             while True:
@@ -103,16 +132,16 @@ def _ask(here: Stage, scenario: Scenario) -> bool:
 
 async def killed(folder: Path, database: str, at: Point, expected: list[str], scenario: Scenario) -> list[str]:
     """Kill at this point, restart, and say what is wrong with what the person and the world have then."""
-    async with stage(folder, database, COMMAND) as here:
+    async with stage(folder, database, COMMAND, scenario.env) as here:
         async with approving(here, scenario):
             reached = await _run_until(here, at, scenario)
             if not reached:
                 return [f"{at}: not reached"]
             await here.process.kill()
-            charged = here.acted()[scenario.effect]
+            done = _acted(here)
             await here.start()
             await here.settled()
-        return [f"{at}: {wrong}" for wrong in _judge(here, expected, charged, scenario)]
+        return [f"{at}: {wrong}" for wrong in _judge(here, expected, done, scenario)]
 
 
 async def _run_until(here: Stage, at: Point, scenario: Scenario) -> bool:
@@ -129,13 +158,18 @@ async def _run_until(here: Stage, at: Point, scenario: Scenario) -> bool:
                 return True
 
 
-def _judge(here: Stage, expected: list[str], charged: int, scenario: Scenario) -> list[str]:
+def _acted(here: Stage) -> Counter[str]:
+    """How often each effect happened, those of commands in work folders included."""
+    files = here.process.home.glob("workspace/people/*/ran.txt")
+    return here.acted() + Counter(line for file in files for line in file.read_text().splitlines())
+
+
+def _judge(here: Stage, expected: list[str], done: Counter[str], scenario: Scenario) -> list[str]:
     wrong: list[str] = []
     texts = _answers(here)
-    acted = here.acted()
+    acted = _acted(here)
     requests = len(here.models.log)
-    if acted[scenario.effect] > 1:
-        wrong.append(f"charged {acted[scenario.effect]} times")
+    wrong += [f"{effect} was done {acted[effect]} times" for effect in scenario.effects if acted[effect] > 1]
     if acted["look n1"] > 2 or not acted["look n1"]:  # once, and once more if it was interrupted
         wrong.append(f"looked {acted['look n1']} times")
     if requests > 3:  # two, and one more if its answer was lost
@@ -149,16 +183,17 @@ def _judge(here: Stage, expected: list[str], charged: int, scenario: Scenario) -
         unknown = any("may or may not" in text for text in texts)
         if not unknown:
             wrong.append(f"the answer is {[text[:40] for text in plain]}")
-        if unknown and charged and len(set(plain)) < len(expected):
+        if unknown and any(done[effect] for effect in scenario.effects) and len(set(plain)) < len(expected):
             wrong.append("the answer is incomplete")
-    elif not acted[scenario.effect]:
-        wrong.append("a charge got lost")
+    else:
+        wrong += [f"{effect} got lost" for effect in scenario.effects if not acted[effect]]
     return wrong
 
 
 def _answers(here: Stage) -> list[str]:
     """What the bot said, but for questions, what they were edited to, and what a press that came twice was told."""
-    return [text for text in here.texts(CHAT) if not text.startswith(SHOWN) and ALREADY not in text]
+    said = [text for text in here.texts(CHAT) if not text.startswith(SHOWN) and ALREADY not in text]
+    return [TIMING.sub("after a moment", text) for text in said]
 
 
 async def test_every_point(new_database: Callable[[str], str], tmp_path: Path) -> None:
@@ -171,12 +206,28 @@ async def test_every_point_of_an_approved_call(tmp_path: Path) -> None:
     await _die_everywhere(lambda name: f"sqlite:///{tmp_path}/{name}.db", tmp_path, APPROVED, parts=1)
 
 
+async def test_points_of_an_approved_command(
+    new_database: Callable[[str], str], tmp_path: Path, require: Require
+) -> None:
+    """R-PO-2: wherever the process dies, a command that was approved runs once, or is told as unknown; never twice."""
+    found = await Bubblewrap().check()
+    require(f"a working bubblewrap ({found.detail})", "apt install bubblewrap libseccomp2", found=found.works)
+    await _die_everywhere(new_database, tmp_path, COMMANDED, parts=1)
+
+
+def _sampled(points: list[Point], most: int, *, other: bool) -> list[Point]:
+    """About so many of them, evenly spread; the other ones for the other database."""
+    step = max(1, len(points) // most) if most else 1
+    return points[step // 2 if other else 0 :: step]
+
+
 async def _die_everywhere(
     new_database: Callable[[str], str], tmp_path: Path, scenario: Scenario, *, parts: int
 ) -> None:
     points, expected = await unkilled(tmp_path / "unkilled", new_database("unkilled"), scenario)
     assert len(expected) == parts, "the answer is whole"
     assert len(points) > 20, "the turn has its commits"
+    points = _sampled(points, scenario.sample, other=new_database("").startswith("postgresql"))
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(number: int, point: Point) -> list[str]:
