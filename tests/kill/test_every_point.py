@@ -1,6 +1,6 @@
 """SIGKILL at every journalled point of a turn: after the restart there is one answer, and nothing was done twice.
 
-With commands behind walls a sample of the points is tried: `LAR_TEST_POINTS` says how many on each database (0: all).
+Of longer scenarios a sample of the points is tried: `LAR_TEST_POINTS` says how many on each database (0: all).
 """
 
 import asyncio
@@ -24,6 +24,8 @@ pytestmark = pytest.mark.kill
 
 COMMAND = (sys.executable, str(Path(__file__).with_name("probed_gateway.py")))
 CHAT = 1001
+ADMIN = {"LAR__CHANNELS__TELEGRAM__ADMIN_USER_IDS": str(CHAT)}
+SAMPLE = int(os.environ.get("LAR_TEST_POINTS", "12"))
 AT_ONCE = 3
 QUIET = 1.5
 """Seconds without a commit after which the start is over."""
@@ -35,21 +37,27 @@ MARK = "\n\n\u21bb"
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is asked, which effects must not happen twice, and whether a person has to approve them first.
+    """What is asked, and which effects must not happen twice; `EFFECTS` in what is asked is where effects are noted.
 
-    `sample`: how many points are tried, 0 all. `env` is added to the process's environment.
+    `buttons` is what a person presses below the first question, and below those that follow; empty: nobody is asked.
+    `unknown` is what they read where the outcome is not known; `looks`: the turn also looks at something. `sample`: how
+    many points are tried, 0 all. `env` is added to the process's environment.
     """
 
     question: str
     effects: tuple[str, ...]
-    asks: bool = False
+    buttons: tuple[str, str] | None = None
+    unknown: str = "may or may not"
+    looks: bool = True
     sample: int = 0
     env: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 PLAIN = Scenario('[[tool:look {"note": "n1"}]] [[tool:charge {"note": "n1"}]] [[par]] [[len:9000]]', ("charge n1",))
 APPROVED = Scenario(
-    '[[tool:look {"note": "n1"}]] [[tool:wire {"note": "n1"}]] [[par]] [[len:100]]', ("wire n1",), asks=True
+    '[[tool:look {"note": "n1"}]] [[tool:wire {"note": "n1"}]] [[par]] [[len:100]]',
+    ("wire n1",),
+    ("^Once$", "^Once$"),
 )
 COMMANDS: tuple[tuple[str, dict[str, str]], ...] = (
     ("look", {"note": "n1"}),
@@ -60,14 +68,23 @@ COMMANDS: tuple[tuple[str, dict[str, str]], ...] = (
 COMMANDED = Scenario(
     " ".join(f"[[tool:{name} {json.dumps(arguments)}]]" for name, arguments in COMMANDS) + " [[par]]",
     ("shell n1", "python n1", "wire n1"),
-    asks=True,
-    sample=int(os.environ.get("LAR_TEST_POINTS", "12")),
+    ("^Once$", "^Once$"),
+    sample=SAMPLE,
     env={"LAR__POLICY__RULES": json.dumps([{"verdict": "ask", "tools": ["shell"]}])},
 )
 """A command that is approved, one that need not be, and another tool that is approved."""
+SOLVED = Scenario(
+    '/solve [[text:{"says": "So.", "commands": [{"command": "echo solved >> EFFECTS", "purpose": "it"}]}]]',
+    ("solved",),
+    ("^Yes$", "^No$"),
+    unknown="I was interrupted while this ran",
+    looks=False,
+    sample=SAMPLE,
+    env=ADMIN,
+)
 SHOWN = ("\U0001f510", "\u2705")
 """What a question begins with, and what its message is edited to."""
-TIMING = re.compile(r"after \d+\.\d s")
+TIMING = re.compile(r"\d+\.\d s")
 """How long a command took."""
 ALREADY = "has approved this already"
 
@@ -78,14 +95,16 @@ async def approving(here: Stage, scenario: Scenario) -> AsyncGenerator[None]:
 
     async def approve() -> None:
         pressed: set[int] = set()
+        first, following = scenario.buttons or ("", "")
         while True:
             for message in here.telegram.messages(CHAT):
                 if message.get("reply_markup") and message["message_id"] not in pressed:
+                    button = following if pressed else first
                     pressed.add(message["message_id"])
-                    here.telegram.press(CHAT, text="^Once$", message_id=message["message_id"])
+                    here.telegram.press(CHAT, text=button, message_id=message["message_id"])
             await asyncio.sleep(POLL)
 
-    task = asyncio.create_task(approve()) if scenario.asks else None
+    task = asyncio.create_task(approve()) if scenario.buttons else None
     try:
         yield
     finally:
@@ -125,7 +144,7 @@ async def unkilled(folder: Path, database: str, scenario: Scenario) -> tuple[lis
 def _ask(here: Stage, scenario: Scenario) -> bool:
     """Once the process has started and fallen silent: write the message."""
     if here.telegram.bot.polling.is_set():
-        here.telegram.send_text(scenario.question, CHAT)
+        here.telegram.send_text(scenario.question.replace("EFFECTS", str(here.effects)), CHAT)
         return True
     return False
 
@@ -170,7 +189,7 @@ def _judge(here: Stage, expected: list[str], done: Counter[str], scenario: Scena
     acted = _acted(here)
     requests = len(here.models.log)
     wrong += [f"{effect} was done {acted[effect]} times" for effect in scenario.effects if acted[effect] > 1]
-    if acted["look n1"] > 2 or not acted["look n1"]:  # once, and once more if it was interrupted
+    if scenario.looks and not 0 < acted["look n1"] <= 2:  # once, and once more if it was interrupted
         wrong.append(f"looked {acted['look n1']} times")
     if requests > 3:  # two, and one more if its answer was lost
         wrong.append(f"{requests} model calls")
@@ -180,7 +199,7 @@ def _judge(here: Stage, expected: list[str], done: Counter[str], scenario: Scena
     if marked > 1 or doubled > marked:
         wrong.append(f"{doubled} parts doubled, {marked} marked")
     if list(dict.fromkeys(plain)) != expected:
-        unknown = any("may or may not" in text for text in texts)
+        unknown = any(scenario.unknown in text for text in texts)
         if not unknown:
             wrong.append(f"the answer is {[text[:40] for text in plain]}")
         if unknown and any(done[effect] for effect in scenario.effects) and len(set(plain)) < len(expected):
@@ -193,7 +212,7 @@ def _judge(here: Stage, expected: list[str], done: Counter[str], scenario: Scena
 def _answers(here: Stage) -> list[str]:
     """What the bot said, but for questions, what they were edited to, and what a press that came twice was told."""
     said = [text for text in here.texts(CHAT) if not text.startswith(SHOWN) and ALREADY not in text]
-    return [TIMING.sub("after a moment", text) for text in said]
+    return [TIMING.sub("a moment", text.replace(str(here.effects), "EFFECTS")) for text in said]
 
 
 async def test_every_point(new_database: Callable[[str], str], tmp_path: Path) -> None:
@@ -204,6 +223,11 @@ async def test_every_point(new_database: Callable[[str], str], tmp_path: Path) -
 async def test_every_point_of_an_approved_call(tmp_path: Path) -> None:
     """R-PO-2: wherever the process dies, what was approved is done once, or told as unknown, and never twice."""
     await _die_everywhere(lambda name: f"sqlite:///{tmp_path}/{name}.db", tmp_path, APPROVED, parts=1)
+
+
+async def test_points_of_solving(tmp_path: Path) -> None:
+    """R-SU-2: wherever the process dies, a command that was approved once runs once, or is told as unknown."""
+    await _die_everywhere(lambda name: f"sqlite:///{tmp_path}/{name}.db", tmp_path, SOLVED, parts=3)
 
 
 async def test_points_of_an_approved_command(
