@@ -10,15 +10,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from lar.conversations.replay import replay
 from lar.conversations.settings import ConversationSettings
 from lar.domain.conversation import QueueMode
-from lar.domain.ids import TurnId
+from lar.domain.ids import JobId, TurnId
+from lar.domain.job import Step, StepState
 from lar.domain.turn import TurnState
-from lar.errors import ThinkingError
+from lar.errors import SandboxError, ThinkingError
 from lar.operations import host
+from lar.operations.plans import NoPlan, read
+from lar.operations.solve import ROUNDS
 from lar.policy.access import AccessRules
+from lar.store import jobs, steps
 from lar.store.records import turn_record
 from lar.store.schema import job, turn
 from lar.testing.channel import Chat
@@ -225,6 +230,100 @@ async def test_nobody_answers_in_time(house: Household, model: Model, tmp_path: 
     await house.hear(root(house).presses(data))
     await house.until(lambda: any("expired" in s.part.text for s in house.channel.sent if s.part.answers_press))
     assert (one.exists(), len(model.asked), len(questions(house))) == (False, 1, 1)
+
+
+async def test_a_proposal_is_gone_through(house: Household, model: Model, tmp_path: Path) -> None:
+    """R-SU-2: an admin's press goes through the plan as it was proposed, once; nobody else's does."""
+    one = tmp_path / "one"
+    made = {"plan": {"says": "Oil it.", "commands": [{"command": f"touch {one}", "purpose": ""}]}}
+
+    def propose(connection: Connection) -> JobId:
+        number = jobs.enqueue(connection, kind="other", lane="other", payload={"title": "it creaks"}, now=1.0)
+        begun = Step(number, "plan", "model", StepState.STARTED, {}, None, 1, house.clock())
+        steps.start(connection, begun, seq=1)
+        steps.finish(connection, number, "plan", output=made, now=house.clock())
+        return number
+
+    data = f"s:{await house.db.write(propose)}"
+    await house.hear(house.channel.chat("1").presses(data))
+    await house.until(lambda: "Only an admin may answer this." in texts(house, "1"))
+    await house.hear(root(house).presses(data), root(house).presses(data))
+    await house.until(lambda: questions(house))
+    assert "taken up already" in texts(house)
+    await press(house, "Yes")
+    assert one.exists()
+    assert model.asked[-1].startswith("/solve it creaks")
+    assert len(model.asked) == 1
+
+
+async def test_whoever_never_agrees_is_not_asked_for_ever(house: Household, model: Model) -> None:
+    """R-SU-2: words make new plans only so often."""
+    model.plans += [plan_of("true")] * ROUNDS
+    await solving(house)
+    for number in range(2, ROUNDS + 1):
+        await house.say("no, other", chat=root(house))
+        await house.until(lambda number=number: len(questions(house)) == number)
+    await house.say("no, other", chat=root(house))
+    await house.quiet()
+    assert len(model.asked) == ROUNDS
+    assert f"{ROUNDS}. ⏭" in texts(house)
+
+
+async def test_interrupted_twice_is_not_asked_a_third_time(plan: Plan, model: Model, tmp_path: Path) -> None:
+    """R-SU-2: a command that two crashes interrupted stays unknown."""
+    one = tmp_path / "one"
+    model.plans.append(plan_of(f"echo x >> {one}; sleep 60"))
+    house = Household(plan)
+    await house.start()
+    await solving(house)
+    for times in (1, 2):
+        await house.hear(root(house).presses(buttons(house)["Yes"]))
+        await house.until(lambda times=times: one.exists() and one.read_text() == "x\n" * times)
+        await house.crash()
+        house = await house.again()
+        if times == 1:
+            await house.until(lambda: len(questions(house)) == 2)  # noqa: B023  # waited for at once
+    await house.quiet()
+    assert re.search(r"1\. ❓ .*outcome unknown", texts(house))
+    assert one.read_text() == "x\n" * 2
+    await house.stop()
+
+
+async def test_what_cannot_be_started_is_told(house: Household, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-SU-2: where there is no shell, the reason is listed, and nothing is claimed."""
+
+    async def no_shell(*_arguments: object) -> None:
+        raise SandboxError("/bin/sh cannot be started: no such file")
+
+    monkeypatch.setattr(host, "run", no_shell)
+    model.plans.append(plan_of("true"))
+    await solving(house)
+    await press(house, "Yes")
+    assert re.search(r"1\. 🚫 .*cannot be started", texts(house))
+
+
+async def test_who_lost_the_role_while_others_agreed(plan: Plan, model: Model, tmp_path: Path) -> None:
+    """R-SU-2: an admin's yes to the plan of somebody who is none any more runs nothing."""
+    one = tmp_path / "one"
+    model.plans.append(plan_of(f"touch {one}"))
+    house = Household(plan)
+    await house.start()
+    await solving(house)
+    await house.until_stored(lambda c: c.execute(job.select().where(job.c.state == "waiting")).all())
+    await house.crash()
+    following = await house.again(rules=AccessRules(users=frozenset({"9"}), admins=frozenset({"8"})))
+    await following.ask("/whoami", chat=root(following))
+    await following.say("/approve 1", chat=following.channel.chat("8", name="Eve"))
+    await following.quiet()
+    assert re.search(r"1\. 🚫 .*Only an admin", texts(following))
+    assert not one.exists()
+    await following.stop()
+
+
+def test_hidden_whitespace_is_refused() -> None:
+    """R-SU-2: what is pushed out of sight by white space is no plan."""
+    with pytest.raises(NoPlan, match="white space"):
+        read(plan_of("true" + " " * 60 + "; false"), 8)
 
 
 async def test_a_second_press_explains_itself(house: Household, model: Model, tmp_path: Path) -> None:
