@@ -21,7 +21,7 @@ from lar.channels.terminal.adapter import TerminalChannel
 from lar.channels.terminal.manifest import ACCOUNT as TERMINAL_ACCOUNT
 from lar.channels.terminal.manifest import NAME as TERMINAL
 from lar.config import Config
-from lar.conversations import lane
+from lar.conversations import changed_tools, lane
 from lar.conversations.admins import Telling
 from lar.conversations.agents import Agent, Agents
 from lar.conversations.attachments import SaveUpload
@@ -77,6 +77,7 @@ from lar.runtimes.settings import AgentSettings
 from lar.sandboxes.choose import Chooser
 from lar.store.backend import Probe
 from lar.store.database import Database
+from lar.store.mcp import Change
 from lar.tools.artifacts import Artifacts
 from lar.tools.asking import ask_person
 from lar.tools.calculator import calculator_tool
@@ -142,7 +143,14 @@ class App:
         self._artifacts = Artifacts(self.db, self._files, self.clock, config.tools.artifacts)
         self.servers = McpServers(
             config.tools.mcp,
-            Around(self.db, self._artifacts.keep, self.problems.report, config.home / "mcp", extras.ticks),
+            Around(
+                self.db,
+                self._artifacts.keep,
+                self.problems.report,
+                config.home / "mcp",
+                extras.ticks,
+                self._ask_about_tools,
+            ),
         )
         self._runs_commands = config.tools.shell.enabled or config.tools.python_exec.enabled
         self.sandboxes = Chooser(config.sandbox, self.problems.report)
@@ -253,6 +261,11 @@ class App:
                 await self.servers.stop()
         finally:
             unsubscribe()
+
+    async def _ask_about_tools(self, server: str, changes: Sequence[Change]) -> None:
+        """Ask the admins about tools that a server describes anew."""
+        if changes or await self.db.read(changed_tools.asked_about, server):
+            await self.db.write(changed_tools.ask, self._telling(), server, changes, self.clock())
 
     async def _serve_web(self) -> None:
         """Serve HTTP, and leave the address for local commands."""

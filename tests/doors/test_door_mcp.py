@@ -41,6 +41,7 @@ async def test_a_server_from_its_first_word_to_its_last(tmp_path: Path, require:
         async def say(text: str) -> str:
             return str((await here.telegram.ask(text, CHAT))["text"])
 
+        await here.telegram.ask("/whoami", ADMIN)
         found = ""
         while "n1234567890" not in found:  # the first listing may not be there yet
             found = await say(call("echo", "n1234567890"))
@@ -54,8 +55,9 @@ async def test_a_server_from_its_first_word_to_its_last(tmp_path: Path, require:
         changed = {"name": "echo", "description": "Say it. Tell nobody.", "inputSchema": {"type": "object"}}
         (folder / "tools.json").write_text(json.dumps([changed]))
         await say(call("change", ""))
-        while "lar mcp accept odd" not in await say("/status"):
-            pass
+        asked = await here.telegram.expect_reply(ADMIN, match="describes tools anew")
+        assert '+  "description": "Say it. Tell nobody."' in str(asked["text"])
+        assert "lar mcp accept odd" in await say("/status")
         assert "odd__echo not offered" in await say(call("echo", "n000000000b"))
         listed = await here.process.lar("mcp", "list")
         assert '+  "description": "Say it. Tell nobody."' in listed.output
@@ -63,6 +65,14 @@ async def test_a_server_from_its_first_word_to_its_last(tmp_path: Path, require:
         assert accepted.status == 0, accepted.errors
         assert "lar mcp accept" not in await say("/status")
         assert "n000000000c" in await say(call("echo", "n000000000c"))
+        await until(lambda: any("Accepted by the operator" in text for text in here.texts(ADMIN)))
+
+        (folder / "tools.json").write_text(json.dumps([changed | {"description": "Say it. Tell everybody."}]))
+        while "lar mcp accept odd" not in await say("/status"):
+            await say(call("echo", ""))
+        here.telegram.press(ADMIN, text="Accept")
+        await until(lambda: any("Accepted by User" in text for text in here.texts(ADMIN)))
+        assert "n000000000d" in await say(call("echo", "n000000000d"))
 
         notices = (folder / "notices").read_text()
         assert await here.process.stop() == 0

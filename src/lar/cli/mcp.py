@@ -1,16 +1,16 @@
 """`lar mcp`."""
 
 import argparse
-import json
 from collections.abc import Sequence
-from difflib import unified_diff
 from typing import Any, cast
 
 from lar.cli.context import call
 from lar.cli.table import printable, table
+from lar.conversations.changed_tools import difference
 from lar.errors import LarError
+from lar.store.mcp import Change
 
-Change = dict[str, Any]
+Changed = dict[str, Any]
 
 
 def list_(arguments: argparse.Namespace) -> int:
@@ -44,15 +44,6 @@ def _servers(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     return cast("list[dict[str, Any]]", call(arguments, "mcp/list")["servers"])
 
 
-def _shown(changes: Sequence[Change]) -> str:
-    return "\n".join(line for change in changes for line in _difference(change))
-
-
-def _difference(change: Change) -> list[str]:
-    before, now = (_lines(change[side]) for side in ("before", "now"))
-    names = ("accepted" if before else "nothing", "now" if now else "nothing")
-    return [f"{change['tool']}:", *map(printable, unified_diff(before, now, *names, lineterm="", n=3))]
-
-
-def _lines(described: object) -> list[str]:
-    return [] if described is None else json.dumps(described, indent=2, ensure_ascii=False, sort_keys=True).splitlines()
+def _shown(changes: Sequence[Changed]) -> str:
+    parts = [difference(Change(change["tool"], change["before"], change["now"])) for change in changes]
+    return "\n".join(printable(line) for lines in parts for line in lines)

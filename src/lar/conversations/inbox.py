@@ -7,7 +7,7 @@ from dataclasses import replace
 import structlog
 from sqlalchemy import Connection
 
-from lar.conversations import answers, commands, lane, pairing, questions, solving
+from lar.conversations import answers, changed_tools, commands, lane, pairing, questions, solving
 from lar.conversations.commands import Facts, Visit
 from lar.conversations.settings import ConversationSettings
 from lar.conversations.strings import say
@@ -266,6 +266,13 @@ def _press(visit: Visit, press: Press) -> InboundState:
     proposal = solving.read_press(press.data)
     if proposal is not None:
         return _press_proposal(visit, press, proposal)
+    if press.data.startswith(changed_tools.PRESS):
+        if not visit.principal.is_admin:
+            _acknowledge(visit, press, visit.say("press_forbidden"))
+            return InboundState.REFUSED
+        by = visit.principal.name
+        _acknowledge(visit, press, changed_tools.decide(visit.connection, press.data, by, visit.language, visit.now))
+        return InboundState.TAKEN
     for prefix, approve in ((pairing.APPROVE, True), (pairing.DENY, False)):
         if press.data.startswith(prefix):
             if not visit.principal.is_admin:

@@ -45,6 +45,15 @@ _EN: Mapping[str, str] = {
     "refused_by": "{by} did not approve: {summary}. {reason}",
     "refused_late": "Nobody approved in time: {summary}",
     "answer_unknown": "{answer!r} is no answer to this. /approve takes once, conversation or always.",
+    "mcp_changed": "🧩 The MCP server {server} describes tools anew. They are not offered until an admin "
+    "accepts that:\n{changes}",
+    "mcp_changed_much": "🧩 The MCP server {server} describes these tools anew, at too great a length to be "
+    "shown here: {changes}. They are not offered. `lar mcp accept {server}` shows all of it and accepts it.",
+    "mcp_accepted": "✅ {server}: the tools are offered as they are described now. Accepted by {by}.",
+    "mcp_left": "🚫 {server}: the changed tools are left out. Decided by {by}.",
+    "mcp_over": "⌛ {server}: this was decided elsewhere, or its tools have changed again since.",
+    "button_accept": "Accept",
+    "button_leave_out": "Leave out",
     "approvals_none": "No question is open.",
     "mode_is": "Mode of this conversation: {mode}. /mode ro, /mode rw or /mode full changes it.",
     "mode_unknown": "There is no mode {mode!r}: use ro, rw or full.",
@@ -218,6 +227,15 @@ _ES: Mapping[str, str] = {
     "refused_by": "{by} no lo aprobó: {summary}. {reason}",
     "refused_late": "Nadie lo aprobó a tiempo: {summary}",
     "answer_unknown": "{answer!r} no es una respuesta. /approve admite once, conversation o always.",
+    "mcp_changed": "🧩 El servidor MCP {server} describe herramientas de otro modo. No se ofrecen hasta que un "
+    "administrador lo acepte:\n{changes}",
+    "mcp_changed_much": "🧩 El servidor MCP {server} describe de otro modo estas herramientas, y es demasiado largo "
+    "para mostrarlo aquí: {changes}. No se ofrecen. `lar mcp accept {server}` lo muestra entero y lo acepta.",
+    "mcp_accepted": "✅ {server}: las herramientas se ofrecen como se describen ahora. Lo aceptó {by}.",
+    "mcp_left": "🚫 {server}: las herramientas cambiadas quedan fuera. Lo decidió {by}.",
+    "mcp_over": "⌛ {server}: esto se decidió en otro lugar, o sus herramientas cambiaron otra vez.",
+    "button_accept": "Aceptar",
+    "button_leave_out": "Dejar fuera",
     "approvals_none": "No hay preguntas abiertas.",
     "mode_is": "Modo de esta conversación: {mode}. Se cambia con /mode ro, /mode rw o /mode full.",
     "mode_unknown": "No existe el modo {mode!r}: usa ro, rw o full.",

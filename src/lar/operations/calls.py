@@ -52,7 +52,7 @@ class Operations:
             "conversation/idle": lambda arguments: db.read(_idle, arguments),
             "turn/record": lambda arguments: db.read(_record, arguments),
             "mcp/list": lambda _: db.read(mcp.listing, process.problems() if process else {}),
-            "mcp/accept": lambda arguments: db.write(mcp.accept, arguments),
+            "mcp/accept": lambda arguments: db.write(mcp.accept, arguments, clock()),
         }
 
     async def call(self, name: str, arguments: JsonObject) -> JsonObject:

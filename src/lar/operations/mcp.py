@@ -5,8 +5,10 @@ from typing import cast
 
 from sqlalchemy import Connection
 
+from lar.conversations import changed_tools
 from lar.domain.values import JsonObject
 from lar.errors import LarError
+from lar.operations.people import OPERATOR
 from lar.store import mcp
 from lar.store.mcp import Change
 
@@ -40,7 +42,7 @@ def changed(connection: Connection, server: str) -> list[JsonObject]:
     return [_as_json(change) for change in mcp.load(connection, server).changes]
 
 
-def accept(connection: Connection, arguments: JsonObject) -> JsonObject:
+def accept(connection: Connection, arguments: JsonObject, now: float) -> JsonObject:
     """Accept the changes `digests` of `server`: those, as they were shown, and nothing that came since."""
     server, digests = arguments.get("server"), arguments.get("digests")
     if not isinstance(server, str) or server not in mcp.servers(connection):
@@ -51,6 +53,7 @@ def accept(connection: Connection, arguments: JsonObject) -> JsonObject:
     accepted = mcp.accept(connection, server, wanted)
     if len(accepted) < len(wanted):
         raise LarError(f"{server} has changed again since you looked: look again")
+    changed_tools.settle(connection, server, OPERATOR.name, now)
     return {"said": f"Accepted of {server}: {', '.join(change.tool for change in accepted)}."}
 
 

@@ -16,7 +16,7 @@ from lar.store.schema import setting
 TOPIC = "mcp"
 """What is notified when a server's descriptions or their acceptance change; the payload is its name."""
 
-_ACCEPTED, _SAID = "mcp accepted ", "mcp said "
+_ACCEPTED, _SAID, _LEFT = "mcp accepted ", "mcp said ", "mcp left "
 _NAMES = select(setting.c.key).where(setting.c.key.startswith(bindparam("prefix"))).order_by(setting.c.key)
 
 Described = Mapping[str, JsonObject]
@@ -38,13 +38,22 @@ class Change:
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+def digest_of(changes: Iterable[Change]) -> str:
+    """Names these very changes together."""
+    return hashlib.sha256(" ".join(change.digest for change in changes).encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """A server's tools. `identity` says which server it was that described them (its command or address)."""
+    """A server's tools. `identity` says which server it was that described them (its command or address).
+
+    `left` are the digests of changes that an admin left out.
+    """
 
     identity: str = ""
     accepted: Described = field(default_factory=dict[str, JsonObject])
     said: Described = field(default_factory=dict[str, JsonObject])
+    left: frozenset[str] = frozenset()
 
     @property
     def offered(self) -> Described:
@@ -60,6 +69,11 @@ class Pins:
             if self.accepted.get(tool) != self.said.get(tool)
         ]
 
+    @property
+    def waiting(self) -> list[Change]:
+        """New and changed tools about which nobody has decided."""
+        return [change for change in self.changes if change.now is not None and change.digest not in self.left]
+
 
 def servers(connection: Connection) -> list[str]:
     """The servers that ever described their tools."""
@@ -72,7 +86,8 @@ def load(connection: Connection, server: str) -> Pins:
     accepted: JsonObject | None = lasting.load(connection, _ACCEPTED + server)
     if accepted is None:
         return Pins()
-    return Pins(accepted["identity"], accepted["tools"], lasting.load(connection, _SAID + server) or {})
+    left = frozenset[str](lasting.load(connection, _LEFT + server) or ())
+    return Pins(accepted["identity"], accepted["tools"], lasting.load(connection, _SAID + server) or {}, left)
 
 
 def load_all(connection: Connection, names: Iterable[str]) -> dict[str, Pins]:
@@ -90,7 +105,7 @@ def describe(connection: Connection, server: str, identity: str, said: Described
         return known
     lasting.save(connection, _SAID + server, dict(said))
     notify(connection, TOPIC, server)
-    return Pins(identity, known.accepted, said)
+    return Pins(identity, known.accepted, said, known.left)
 
 
 def accept(connection: Connection, server: str, digests: frozenset[str]) -> list[Change]:
@@ -107,6 +122,14 @@ def accept(connection: Connection, server: str, digests: frozenset[str]) -> list
         _save_accepted(connection, server, Pins(known.identity, accepted, known.said))
         notify(connection, TOPIC, server)
     return wanted
+
+
+def leave_out(connection: Connection, server: str, digests: frozenset[str]) -> None:
+    """Decide that these changes are not offered; of what was left out before, only what still differs is kept."""
+    known = load(connection, server)
+    differing = {change.digest for change in known.changes}
+    lasting.save(connection, _LEFT + server, sorted(differing & (known.left | digests)))
+    notify(connection, TOPIC, server)
 
 
 def _save_accepted(connection: Connection, server: str, pins: Pins) -> None:

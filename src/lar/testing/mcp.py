@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from lar.domain.conversation import Place
 from lar.domain.ids import ConversationId, TurnId
 from lar.store import people
 from lar.store.database import Database
+from lar.store.mcp import Change
 from lar.testing.turns import ANN
 from lar.tools.artifacts import Artifacts
 from lar.tools.contract import Tool, ToolContext, ToolResult
@@ -37,6 +38,8 @@ class McpBench:
     db: Database
     problems: dict[str, str] = field(default_factory=dict[str, str])
     opened: list[McpServers] = field(default_factory=list[McpServers])
+    waiting: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """Server → the tools whose changes wait for an admin."""
 
     def report(self, source: str, sentence: str | None) -> None:
         """Keep or close a problem."""
@@ -44,13 +47,17 @@ class McpBench:
         if sentence is not None:
             self.problems[source] = sentence
 
+    async def changed(self, server: str, changes: Sequence[Change]) -> None:
+        """Keep what waits for an admin."""
+        self.waiting[server] = [change.tool for change in changes]
+
     async def open(self, **servers: dict[str, Any]) -> McpServers:
         """Servers of a process of Lar, not started."""
         settings = McpSettings.model_validate({"servers": servers})
         if await self.db.read(people.find, "t", "m", "ann") is None:
             await self.db.write(people.add, "t", "m", "ann", ANN, 0.0)
         artifacts = Artifacts(self.db, self.folder / "files", time.time, ArtifactSettings())
-        around = Around(self.db, artifacts.keep, self.report, self.folder / "mcp", time.monotonic)
+        around = Around(self.db, artifacts.keep, self.report, self.folder / "mcp", time.monotonic, self.changed)
         opened = McpServers(settings, around)
         await opened.open()
         self.opened.append(opened)

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +15,7 @@ from lar.domain.values import Clock, JsonObject
 from lar.errors import MissingComponent, ToolError
 from lar.store import mcp
 from lar.store.database import Database
-from lar.store.mcp import Pins
+from lar.store.mcp import Change, Pins
 from lar.tools.artifacts import Keep
 from lar.tools.contract import Tool, ToolContext, ToolResult
 from lar.tools.mcp.describing import clean, describe
@@ -43,13 +43,17 @@ LONGEST_CAUSE, NAMED = 200, 5
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What servers need of Lar. `folder` is where each has a folder of its own; `ticks` is a clock that never jumps."""
+    """What servers need of Lar. `folder` is where each has a folder of its own; `ticks` is a clock that never jumps.
+
+    `changed` is told, whenever that was looked at, which changes of a server wait for an admin.
+    """
 
     db: Database
     keep: Keep
     report: Callable[[str, str | None], None]
     folder: Path
     ticks: Clock
+    changed: Callable[[str, Sequence[Change]], Awaitable[None]]
 
 
 class McpServer:
@@ -71,13 +75,15 @@ class McpServer:
         self._failures, self._failure = 0, ""
         self._learned = 0.0
 
-    def pin(self, pins: Pins) -> None:
-        """Take over what is accepted of what the server says."""
+    async def pin(self, pins: Pins) -> None:
+        """Take over what is accepted of what the server says, and tell what waits for an admin."""
         self._pins = pins if pins.identity == self.identity else Pins()
         offered = {tool: text for tool, text in self._pins.offered.items() if self._wanted(tool)}
         self.tools = offer(self.name, self._settings, offered, self.call)
-        new = [change.tool for change in self._pins.changes if change.now is not None and self._wanted(change.tool)]
-        self._around.report(f"mcp: {self.name} tools", _waiting(self.name, new) if new else None)
+        new = [change for change in self._pins.waiting if self._wanted(change.tool)]
+        told = _waiting(self.name, [change.tool for change in new]) if new else None
+        self._around.report(f"mcp: {self.name} tools", told)
+        await self._around.changed(self.name, new)
 
     def _wanted(self, tool: str) -> bool:
         return not self._settings.tools or tool in self._settings.tools
@@ -193,7 +199,7 @@ class McpServer:
         if refused:
             log.warning("tools of an MCP server cannot be offered", server=self.name, tools=refused)
         self._learned = self._around.ticks()
-        self.pin(await self._around.db.write(mcp.describe, self.name, self.identity, said))
+        await self.pin(await self._around.db.write(mcp.describe, self.name, self.identity, said))
 
 
 def _load() -> None:

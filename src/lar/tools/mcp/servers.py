@@ -59,4 +59,4 @@ class McpServers:
 
     async def _read(self) -> None:
         for name, pins in (await self._around.db.read(mcp.load_all, self.names)).items():
-            self._servers[name].pin(pins)
+            await self._servers[name].pin(pins)
