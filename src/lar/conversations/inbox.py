@@ -266,28 +266,30 @@ def _press(visit: Visit, press: Press) -> InboundState:
     proposal = solving.read_press(press.data)
     if proposal is not None:
         return _press_proposal(visit, press, proposal)
+    if press.data.startswith((changed_tools.PRESS, pairing.APPROVE, pairing.DENY)):
+        return _press_of_admins(visit, press)
+    _acknowledge(visit, press, visit.say("press_stale"))
+    return InboundState.IGNORED
+
+
+def _press_of_admins(visit: Visit, press: Press) -> InboundState:
+    """A button below a tool that changed, or below somebody who asks to be let in."""
+    if not visit.principal.is_admin:
+        _acknowledge(visit, press, visit.say("press_forbidden"))
+        return InboundState.REFUSED
     if press.data.startswith(changed_tools.PRESS):
-        if not visit.principal.is_admin:
-            _acknowledge(visit, press, visit.say("press_forbidden"))
-            return InboundState.REFUSED
         by = visit.principal.name
         _acknowledge(visit, press, changed_tools.decide(visit.connection, press.data, by, visit.language, visit.now))
         return InboundState.TAKEN
-    for prefix, approve in ((pairing.APPROVE, True), (pairing.DENY, False)):
-        if press.data.startswith(prefix):
-            if not visit.principal.is_admin:
-                _acknowledge(visit, press, visit.say("press_forbidden"))
-                return InboundState.REFUSED
-            code = press.data.removeprefix(prefix)
-            outcome = pairing.decide(visit.connection, code, visit.principal, visit.now, approve=approve)
-            if outcome is None:
-                _acknowledge(visit, press, visit.say("press_stale"))
-            else:
-                edit = Part(outcome, edit_of=press.message_id, answers_press=press.press_id)
-                deliveries.add(visit.connection, visit.conversation.id, [edit], visit.now)
-            return InboundState.TAKEN
-    _acknowledge(visit, press, visit.say("press_stale"))
-    return InboundState.IGNORED
+    approve = press.data.startswith(pairing.APPROVE)
+    code = press.data.removeprefix(pairing.APPROVE if approve else pairing.DENY)
+    outcome = pairing.decide(visit.connection, code, visit.principal, visit.now, approve=approve)
+    if outcome is None:
+        _acknowledge(visit, press, visit.say("press_stale"))
+    else:
+        edit = Part(outcome, edit_of=press.message_id, answers_press=press.press_id)
+        deliveries.add(visit.connection, visit.conversation.id, [edit], visit.now)
+    return InboundState.TAKEN
 
 
 def _press_answer(visit: Visit, press: Press, number: QuestionId, answer: str) -> InboundState:
