@@ -19,6 +19,9 @@ test: venv ## the fast tests (five minutes at most)
 test-doors: venv ## bad luck at the doors of the real process, with its waits
 	$(PYTEST) -m doors -n $(JOBS) $(ARGS)
 
+test-browser: venv ## pages and attacks in a real Chromium
+	$(PYTEST) -m browser -n $(JOBS) $(ARGS)
+
 test-kill: venv ## SIGKILL the real process at every step, and under load
 	$(PYTEST) -m kill $(ARGS)
 
@@ -60,4 +63,4 @@ venv-bench:
 clean: ## remove the environment and all caches
 	rm -rf .venv .cache .coverage* .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist htmlcov
 
-.PHONY: help run test test-doors test-kill test-kill-load test-postgres check format coverage bench lock venv venv-run venv-bench clean
+.PHONY: help run test test-browser test-doors test-kill test-kill-load test-postgres check format coverage bench lock venv venv-run venv-bench clean

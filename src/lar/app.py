@@ -80,6 +80,8 @@ from lar.store.database import Database
 from lar.store.mcp import Change
 from lar.tools.artifacts import Artifacts
 from lar.tools.asking import ask_person
+from lar.tools.browser.browsers import Browsers
+from lar.tools.browser.tools import browser_tools
 from lar.tools.calculator import calculator_tool
 from lar.tools.clock import clock_tool
 from lar.tools.commands import Commands
@@ -154,6 +156,7 @@ class App:
         )
         self._runs_commands = config.tools.shell.enabled or config.tools.python_exec.enabled
         self.sandboxes = Chooser(config.sandbox, self.problems.report)
+        self.browsers = Browsers(config.tools.browser, Outside(config.tools.network))
         self.agents = self._build_agents(extras.tools)
         memory = config.memory
         self._prompting = Prompting(
@@ -196,6 +199,7 @@ class App:
         await self._presence.close()
         await self.servers.close()
         await self.sandboxes.close()
+        await self.browsers.stop()
         for close in self._closing:
             await close()
         await self._models.close()
@@ -258,7 +262,7 @@ class App:
             while True:
                 await halted.wait()
                 halted.clear()
-                await self.servers.stop()
+                await asyncio.gather(self.servers.stop(), self.browsers.stop())
         finally:
             unsubscribe()
 
@@ -374,6 +378,7 @@ class App:
                 http_tool(self.config.tools.http_client, Outside(self.config.tools.network), self._artifacts.keep),
                 *self._command_tools(),
                 *camera_tools(Cameras(self.config.tools.camera), self._artifacts.keep),
+                *browser_tools(self.browsers, self._artifacts.keep),
                 *extra_tools,
             )
         }

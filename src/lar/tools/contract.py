@@ -139,9 +139,10 @@ class Tool:
     """A tool. `schema` is the JSON schema of its arguments; `description` is what the model reads.
 
     `call` gets the context and the validated arguments by name and returns what it gives; it raises `ToolError` to
-    refuse. `effect` says what a call with these validated arguments would do, None: the worst
-    of its class. `repeatable`: may it run again if a crash hid whether it ran. `parse` turns arguments as the
-    model wrote them into those `call` gets; it raises `ToolError` saying what is wrong with them.
+    refuse. `effect` says what a call with these validated arguments would do, None: the worst of its class;
+    `effect_here` says it where that depends on who calls and where. `repeatable`: may it run again if a crash hid
+    whether it ran. `parse` turns arguments as the model wrote them into those `call` gets; it raises `ToolError`
+    saying what is wrong with them.
     """
 
     name: str
@@ -158,9 +159,12 @@ class Tool:
     effect: Callable[[JsonObject], Effect] | None = None
     there: Callable[[], bool] = always
     """Whether it can be used now; while it cannot, no model is offered it."""
+    effect_here: Callable[[ToolContext, JsonObject], Effect] | None = None
 
-    def would(self, arguments: JsonObject) -> Effect:
-        """What a call with these validated arguments would do."""
+    def would(self, arguments: JsonObject, context: ToolContext | None = None) -> Effect:
+        """What a call with these validated arguments would do, made by whom the context tells."""
+        if self.effect_here is not None and context is not None:
+            return self.effect_here(context, arguments)
         if self.effect is not None:
             return self.effect(arguments)
         said = ", ".join(f"{name}={value!r}" for name, value in arguments.items())

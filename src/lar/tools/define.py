@@ -22,6 +22,7 @@ def tool(
     private: bool = False,
     effect: Callable[[JsonObject], Effect] | None = None,
     there: Callable[[], bool] = always,
+    effect_here: Callable[[ToolContext, JsonObject], Effect] | None = None,
 ) -> Callable[[Callable[Concatenate[ToolContext, P], Awaitable[str | ToolResult]]], Tool]:
     """Decorate a function whose first parameter is the `ToolContext` and whose others are what the model fills in.
 
@@ -57,6 +58,7 @@ def tool(
             parse=parse,
             effect=effect,
             there=there,
+            effect_here=effect_here,
         )
 
     return make

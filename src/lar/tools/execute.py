@@ -105,7 +105,7 @@ class TurnTools:
             try:
                 tool = self._registry.named(call.name)
                 arguments = tool.parse(read_arguments(call.arguments))
-                effect = tool.would(arguments)
+                effect = tool.would(arguments, self._context)
             except ToolError as error:
                 return await self._record(call, ToolStatus.ERROR, str(error))
             output = await self._run(step, call, tool, arguments, effect)

@@ -22,7 +22,7 @@ from lar.tools.settings import HttpClientSettings
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
-_SHORT = 200
+SHORT = 200
 """Characters that may leave with an address without being asked about."""
 
 _HARMLESS = frozenset({"accept", "accept-language"})
@@ -75,10 +75,10 @@ class _Rule:
     def __call__(self, arguments: JsonObject) -> Effect:
         url, body = URL(arguments["url"]), str(arguments["body"]).encode()
         headers: dict[str, str] = arguments["headers"]
-        telling = [name for name in headers if name.lower() not in _HARMLESS or len(headers[name]) > _SHORT]
+        telling = [name for name in headers if name.lower() not in _HARMLESS or len(headers[name]) > SHORT]
         leaving = len(url.raw_host or "") + len(url.raw_path_qs)
         inside = self._outside.own(url.raw_host or "", url.port or 0)
-        plain = arguments["method"] in {"GET", "HEAD"} and not body and not telling and leaving <= _SHORT
+        plain = arguments["method"] in {"GET", "HEAD"} and not body and not telling and leaving <= SHORT
         summary = f"{arguments['method']} {url}"
         if body:
             summary += f" with {len(body):,} bytes"

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from lar.domain.bytesize import ByteSize
+from lar.tools.browser.settings import BrowserSettings
 from lar.tools.mcp.settings import McpSettings
 
 
@@ -179,3 +180,4 @@ class ToolSettings(BaseModel):
     shell: ShellSettings = Field(default_factory=ShellSettings, description="The tool `shell`.")
     python_exec: PythonSettings = Field(default_factory=PythonSettings, description="The tools for Python.")
     camera: CameraSettings = Field(default_factory=CameraSettings, description="Cameras of the house.")
+    browser: BrowserSettings = Field(default_factory=BrowserSettings, description="The tools `browser_*`.")

@@ -160,10 +160,11 @@ async def _kill_family(process: asyncio.subprocess.Process) -> None:
 
 def _lives(user: int) -> bool:
     """Whether a process of this user is left, dead ones that nobody has buried yet aside."""
-    for entry in os.scandir("/proc"):
-        with suppress(OSError):
-            if entry.name.isdigit() and entry.stat().st_uid == user:
-                state = Path(entry.path, "stat").read_text().rpartition(")")[2].split()[0]
-                if state not in "ZX":
-                    return True
+    with os.scandir("/proc") as entries:
+        for entry in entries:
+            with suppress(OSError):
+                if entry.name.isdigit() and entry.stat().st_uid == user:
+                    state = Path(entry.path, "stat").read_text().rpartition(")")[2].split()[0]
+                    if state not in "ZX":
+                        return True
     return False
