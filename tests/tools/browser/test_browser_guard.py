@@ -104,7 +104,7 @@ async def test_addresses_that_are_not_opened(opens: Opens, walls: str) -> None:
         here.web.answers["/"] = page(
             "".join(
                 f"<button onclick=\"location='{to}'\">{name}</button>"
-                f"<button onclick=\"open('{to}')\">new {name}</button>"
+                f"<button onclick=\"window.open('{to}')\">new {name}</button>"
                 for name, to in (
                     ("file", "file:///etc/passwd"),
                     ("chrome", "chrome://version"),

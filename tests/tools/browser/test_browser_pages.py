@@ -88,7 +88,7 @@ async def test_clicks(opens: Opens) -> None:
     async with opens() as here:
         here.web.answers["/"] = page(
             "<h1>A</h1><button onclick=\"document.querySelector('h1').textContent='B'\">Change</button>"
-            "<button onclick=\"location='/next'\">Go</button>"
+            "<button onclick=\"location='/next'\">Go</button><button onclick='document.open()'>Empty</button>"
         )
         here.web.answers["/next"] = page(
             "<a href=/window target=_blank>Window</a><button onclick=\"if(!confirm('sure?'))document.title='no'\">Ask"
@@ -96,6 +96,8 @@ async def test_clicks(opens: Opens) -> None:
         )
         here.web.answers["/window"] = page('<h1>New window</h1><button onclick="window.close()">Shut</button>')
         here.web.answers["/file"] = page("x", "application/zip", Content_Disposition="attachment; filename=a.zip")
+        await here.call("navigate", url=here.url())
+        assert (await here.call("click", element=here.ref("Empty"))).text == f"200 {here.url()}"
         await here.call("navigate", url=here.url())
         assert "# B" in (await here.call("click", element=here.ref("Change"))).text
         assert here.url("/next") in (await here.call("click", element=here.ref("Go"))).text

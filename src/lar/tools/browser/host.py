@@ -29,6 +29,7 @@ from playwright.async_api import (
     Response,
     async_playwright,
 )
+from playwright.async_api import TimeoutError as TimeoutExpired
 
 Given = dict[str, Any]
 
@@ -85,6 +86,9 @@ class Host:
         self._status = 0
         self._began, self._arrived = asyncio.Event(), asyncio.Event()
         context.on("page", self._adopt)
+        context.on("request", self._begin)
+        context.on("response", self._arrive)
+        context.on("requestfailed", self._fail)
 
     def _adopt(self, page: Page) -> None:
         self._pages.append(page)
@@ -92,9 +96,7 @@ class Host:
         page.on("dialog", self._answer)
         page.on("download", self._refuse)
         page.on("crash", lambda _: self._notes.append("The page crashed."))
-        page.on("request", self._begin)
-        page.on("response", self._arrive)
-        page.on("requestfailed", self._fail)
+        self._status = 0
         self._began.set()
         self._arrived.set()
 
@@ -232,7 +234,7 @@ class Host:
         links = await page.evaluate(
             f"[...document.links].slice(0, {MOST_LINKS}).map(a => String(a.href).slice(0, 8000))"
         )
-        roles = _roles(await page.aria_snapshot(mode="ai", timeout=LOADS))
+        roles = _roles(await _snapshot(page))
         described = await asyncio.gather(*(self._described(*role) for role in roles[:MOST_DESCRIBED]))
         notes, self._notes = self._notes, []
         return {
@@ -251,6 +253,14 @@ class Host:
             found: Given = await self._find(ref).evaluate(DESCRIBE, timeout=1_000)
             return {**found, "role": role, "ref": ref, "label": name or found["label"]}
         return None
+
+
+async def _snapshot(page: Page) -> str:
+    """The page's elements; nothing where a page has emptied itself and never gives any."""
+    try:
+        return await page.aria_snapshot(mode="ai", timeout=FINDS)
+    except TimeoutExpired:
+        return ""
 
 
 async def _fill(found: Locator, value: object) -> None:
