@@ -255,7 +255,7 @@ class App:
         await self.sandboxes.watch()
 
     async def _heed_halt(self) -> None:
-        """Whenever everything is stopped, end what runs outside of jobs."""
+        """Whenever everything is stopped, end what runs outside of jobs, and queue housekeeping that ran just then."""
         halted = asyncio.Event()
         unsubscribe = self.db.subscribe(lane.HALTED, lambda _: halted.set())
         try:
@@ -263,6 +263,7 @@ class App:
                 await halted.wait()
                 halted.clear()
                 await asyncio.gather(self.servers.stop(), self.browsers.stop())
+                await self._keep_house()
         finally:
             unsubscribe()
 

@@ -510,3 +510,33 @@ async def test_late_is_late_whatever_the_way(house: Household, post: Post, way: 
         await house.until(lambda: any("has expired" in text for text in house.channel.texts("9")))
     await house.quiet()
     assert post.ran == []
+
+
+async def test_read_only_holds_at_once(house: Household, post: Post) -> None:
+    """R-PO-2: `/mode ro` refuses the running turn's next call, also one that was approved; looking goes on."""
+    await asked(house, SEND)
+    await house.say("/mode ro")
+    await press(house, "Once")
+    await house.quiet()
+    assert post.sent == []
+    assert any("read-only" in text for text in house.channel.texts())
+
+
+async def test_a_milder_mode_holds_from_the_next_turn_on(house: Household, post: Post) -> None:
+    """R-PO-2: `/mode full` opens nothing for a turn that began under a stricter mode."""
+    admin = house.channel.chat("9")
+
+    async def widen(_request: TurnRequest) -> None:
+        await house.say("/mode full", chat=admin)
+
+    house.runtime.then(widen, calls(SEND))
+    house.runtime.then(calls(SEND))
+    await house.say("do it", chat=admin)
+    await house.until(lambda: any(sent.part.buttons for sent in house.channel.sent))
+    assert post.sent == []
+    await press(house, "Once", admin, "9")
+    await house.quiet()
+    house.runtime.then(calls(SEND))
+    await house.say("again", chat=admin)
+    await house.quiet()
+    assert post.sent == ["hello", "hello"]

@@ -167,3 +167,16 @@ async def test_steering_is_not_missed(house: Household) -> None:
     steering: Record = {"key": "steer:1", "kind": "steer", "state": "done", "input": {}, "output": {"messages": []}}
     found = await again(house, {**record, "steps": [steering]}, Finished("done"))
     assert found == Replay(0, ())
+
+
+async def test_a_mode_that_changed_meanwhile_replays_the_same(house: Household) -> None:
+    """A call that was refused because the conversation had become read-only is refused in the replay, too."""
+
+    async def read_only(_request: TurnRequest) -> None:
+        await house.say("/mode ro")
+
+    act_again = calls("act", "3", on="z")
+    record = await recorded(house, ACT, read_only, act_again, LOOK, Finished("done"))
+    [refused] = [step for step in record["steps"] if step["key"] == "tool:3"]
+    assert refused["input"]["decision"] == {"verdict": "deny", "rule": "mode.ro", "mode": "ro"}
+    assert (await again(house, record, ACT, act_again, LOOK, Finished("done"))).differences == ()

@@ -53,7 +53,7 @@ async def test_a_call_is_one_step_with_all_that_is_to_know() -> None:
     outcome = await box(journal, *Effects().tools()).execute(ToolCall("1.1", "look", {"at": "x"}))
     assert (outcome.status, outcome.text) == (ToolStatus.OK, "saw x")
     entry = journal.entries["tool:1.1"]
-    decision = {"verdict": "allow", "rule": "default.look"}
+    decision = {"verdict": "allow", "rule": "default.look", "mode": "rw"}
     assert (entry.kind, entry.input) == ("tool", {"tool": "look", "arguments": {"at": "x"}, "decision": decision})
     assert entry.output == {"status": "ok", "text": "saw x"}
 

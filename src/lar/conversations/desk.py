@@ -7,13 +7,15 @@ from sqlalchemy import Connection
 
 from lar.conversations import answers, questions
 from lar.conversations.work import Work
-from lar.domain.ids import QuestionId
+from lar.domain.conversation import Mode
+from lar.domain.ids import ConversationId, QuestionId
 from lar.domain.question import Question, QuestionKind, QuestionState
 from lar.domain.risk import Deed
 from lar.domain.values import Clock
 from lar.engine.contract import JobContext
 from lar.errors import HandedOver, Suspended, ToolError
 from lar.policy.gate import Decision
+from lar.store import conversations
 from lar.store import questions as stored
 from lar.store.database import Database
 from lar.tools.contract import Answer, Effect, ToolCall
@@ -29,6 +31,10 @@ class TurnDesk:
     language: str
     lifetime: float
     clock: Clock
+
+    async def mode(self, _call: str, /) -> Mode | None:
+        """The conversation's mode now; None: nobody set one."""
+        return await self.db.read(_mode, self.work.conversation.id)
 
     async def permitted(self, tool: str, target: str) -> str:
         """The name of a standing permission that covers this; empty where there is none."""
@@ -102,6 +108,10 @@ class TurnDesk:
 
 APPROVED_CALL = "approved"
 """The key of the call that a turn carries out because an admin approved it."""
+
+
+def _mode(connection: Connection, conversation_id: ConversationId) -> Mode | None:
+    return conversations.get(connection, conversation_id).mode
 
 
 def _posed(connection: Connection, new: Question, language: str, now: float) -> Question:

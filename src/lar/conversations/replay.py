@@ -99,11 +99,18 @@ class RecordedDesk(Nobody):
     """A desk that knows what was permitted when the turn ran. Whoever was asked then is not asked again."""
 
     def __init__(self, steps: Mapping[str, Plain]) -> None:
+        self._steps = steps
         self._rules = {
             step["input"]["tool"]: str(step["input"]["decision"]["rule"])
             for step in steps.values()
             if step["kind"] == "tool" and step["input"].get("decision")
         }
+
+    async def mode(self, call: str, /) -> Mode | None:
+        """The mode in which this call was judged."""
+        step = self._steps.get(f"tool:{call}")
+        decision = cast("Plain | None", step["input"]["decision"]) if step else None
+        return Mode(decision["mode"]) if decision and "mode" in decision else None
 
     async def permitted(self, tool: str, _target: str, /) -> str:
         """What the record says about this tool."""
@@ -133,7 +140,7 @@ async def _request(work: Work, agent: Agent, prompting: Prompting, journal: Reco
         work.conversation.id,
         work.turn.id,
         work.conversation.place,
-        mode=work.conversation.mode or prompting.mode,
+        mode=Mode.FULL,  # the record says how each call was judged
         taint=work.taint,
         desk=RecordedDesk(journal.steps),
     )

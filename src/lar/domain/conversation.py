@@ -24,6 +24,11 @@ class Mode(StrEnum):
     RW = "rw"
     FULL = "full"
 
+    def stricter(self, other: "Mode") -> "Mode":
+        """The one of the two that lets less happen without asking."""
+        order = list(Mode)
+        return min(self, other, key=order.index)
+
 
 class QueueMode(StrEnum):
     """What happens to a message that arrives while a turn runs.

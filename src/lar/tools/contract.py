@@ -50,6 +50,10 @@ class Answer:
 class Desk(Protocol):
     """Where a turn asks people, and what they have permitted already."""
 
+    async def mode(self, call: str, /) -> Mode | None:
+        """The conversation's mode now that this call (its key) is judged; None: as it was when the turn began."""
+        ...
+
     async def permitted(self, tool: str, target: str, /) -> str:
         """The name of a standing permission that covers this; empty where there is none."""
         ...
@@ -77,6 +81,9 @@ class Desk(Protocol):
 
 class Nobody:
     """A desk where nobody can be asked. A `Desk`."""
+
+    async def mode(self, _call: str, /) -> Mode | None:
+        """Nobody changes it."""
 
     async def permitted(self, _tool: str, _target: str, /) -> str:
         """Nothing is."""

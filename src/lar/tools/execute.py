@@ -9,6 +9,7 @@ from typing import cast
 import structlog
 
 from lar.domain.artifact import Artifact, Outgoing
+from lar.domain.conversation import Mode
 from lar.domain.values import JsonObject
 from lar.engine.contract import Journal
 from lar.errors import ConfigError, EngineError, OutcomeUnknown, ToolError
@@ -127,8 +128,9 @@ class TurnTools:
             return ToolOutcome(ToolStatus.UNKNOWN, _unknown(call.name))
 
     async def _run(self, step: str, call: ToolCall, tool: Tool, arguments: JsonObject, effect: Effect) -> JsonObject:
-        decision = await self._decide(call, tool, effect)
-        told: JsonObject = {"verdict": str(decision.verdict), "rule": decision.rule}
+        mode = await self._mode(call)
+        decision = await self._decide(call, tool, effect, mode)
+        told: JsonObject = {"verdict": str(decision.verdict), "rule": decision.rule, "mode": str(mode)}
         if self._taint:
             told["taint"] = list(self._taint)
         record = {"tool": call.name, "arguments": call.arguments, "decision": told}
@@ -138,7 +140,12 @@ class TurnTools:
         except OutcomeUnknown:
             return _output(ToolStatus.UNKNOWN, _unknown(call.name))
 
-    async def _decide(self, call: ToolCall, tool: Tool, effect: Effect) -> Decision:
+    async def _mode(self, call: ToolCall) -> Mode:
+        """The turn's mode, or a stricter one that the conversation was given since."""
+        now = await self._desk.mode(call.key)
+        return self._context.mode.stricter(now) if now else self._context.mode
+
+    async def _decide(self, call: ToolCall, tool: Tool, effect: Effect, mode: Mode) -> Decision:
         """What the gate says; where it says ask, what the person says."""
         who = self._context
         act = Act(
@@ -148,7 +155,7 @@ class TurnTools:
             who.place,
             private=tool.private,
             target=effect.target,
-            mode=who.mode,
+            mode=mode,
             taint=self.taint,
         )
         decision = self._gate.decide(act)
