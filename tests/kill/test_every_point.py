@@ -262,4 +262,5 @@ async def _die_everywhere(
     wrong = [text for texts in found for text in texts]
     missed = [text for text in wrong if text.endswith("not reached")]
     assert wrong == missed
-    assert len(missed) <= len(points) // 10, "nearly every point was killed at"
+    most = len(points) // (4 if scenario.sample else 10)  # of a sample, one or two are many
+    assert len(missed) <= most, "nearly every point was killed at"
