@@ -25,7 +25,7 @@ pytestmark = pytest.mark.kill
 COMMAND = (sys.executable, str(Path(__file__).with_name("probed_gateway.py")))
 CHAT = 1001
 ADMIN = {"LAR__CHANNELS__TELEGRAM__ADMIN_USER_IDS": str(CHAT)}
-SAMPLE = int(os.environ.get("LAR_TEST_POINTS", "12"))
+SAMPLE = int(os.environ.get("LAR_TEST_POINTS", "8"))
 AT_ONCE = 3
 QUIET = 1.5
 """Seconds without a commit after which the start is over."""
