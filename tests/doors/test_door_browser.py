@@ -1,5 +1,6 @@
 """A real browser through Telegram, the model and the running product: read, filled in after a press, seen, stopped."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator, Sequence
@@ -72,6 +73,12 @@ def is_browser(pid: int) -> bool:
 def browser(here: Stage) -> list[int]:
     """The processes of the gateway's browsers."""
     return [pid for pid in below(here.process.pid) if is_browser(pid)]
+
+
+async def never() -> AsyncGenerator[bytes]:
+    """A page that is still being thought about."""
+    yield b"HTTP/1.1 200 OK\r\n"
+    await asyncio.sleep(60)
 
 
 async def open_page(here: Stage, address: str, chat: int = CHAT) -> str:
@@ -156,8 +163,9 @@ async def test_a_stop_ends_the_call_and_its_browser(tmp_path: Path, require: Req
         web.answers["/"] = page("<p>hello")
         await open_page(here, address)
         running = browser(here)
-        here.telegram.send_text(call("browser_wait_for", text="never", seconds=60), CHAT)
-        await until(lambda: len(here.models.log) >= 3)  # the model has asked for the wait
+        web.answers["/slow"] = never
+        here.telegram.send_text(call("browser_navigate", url=f"{address}slow"), CHAT)
+        await until(lambda: any(each.startswith("GET /slow") for each in web.asked))  # the call runs
         await here.telegram.ask("/stop", CHAT)
         await until(lambda: not any(map(is_browser, running)), 2)
 

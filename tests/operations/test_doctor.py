@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from lar.channels.telegram.settings import TelegramSettings
+from lar.errors import MissingComponent
 from lar.media.camera import Device
 from lar.operations import doctor
 from lar.operations.doctor import Check, Subject
@@ -16,6 +17,8 @@ from lar.sandboxes.settings import Backend, SandboxSettings
 from lar.store.database import Database
 from lar.store.settings import StoreSettings
 from lar.testing.telegram import DEFAULT_TOKEN, TelegramSim
+from lar.tools.browser import finding
+from lar.tools.browser.settings import BrowserSettings
 
 
 @pytest.fixture
@@ -113,3 +116,25 @@ async def test_cameras(subject: Subject) -> None:
     )
     assert "apt install" in (await examined(replace(subject, cameras=[hall, none])))["camera"].remedy
     assert (await examined(subject))["camera"].state == "note"
+
+
+async def test_the_browser(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-TO-5: which browser there is and what keeps it in, or what is missing and the command that installs it."""
+    found = finding.Found("/usr/bin/chromium", "/usr/bin/python3", Path("/site"), ())
+
+    def there(_settings: BrowserSettings) -> finding.Found:
+        return found
+
+    def missing(_settings: BrowserSettings) -> finding.Found:
+        raise MissingComponent("no Chromium is installed: apt install chromium")
+
+    async def said(settings: BrowserSettings) -> Check:
+        return (await examined(replace(subject, browser=settings)))["browser"]
+
+    monkeypatch.setattr(finding, "find", there)
+    assert "walled in by bubblewrap" in (await said(BrowserSettings())).detail
+    assert (await said(BrowserSettings(sandbox="basic"))).state == "note"
+    assert (await said(BrowserSettings(sandbox="basic", args=("--no-sandbox",)))).state == "warn"
+    assert "switched off" in (await said(BrowserSettings(enabled=False))).detail
+    monkeypatch.setattr(finding, "find", missing)
+    assert (await said(BrowserSettings())).remedy == "apt install chromium"

@@ -31,6 +31,7 @@ def doctor(arguments: argparse.Namespace) -> int:
             ask_vendors=not arguments.offline,
             sandbox=config.sandbox,
             cameras=devices(config.tools.camera),
+            browser=config.tools.browser,
         )
         found += asyncio.run(checks.examine(subject))
     for check in found:

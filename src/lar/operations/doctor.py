@@ -15,7 +15,7 @@ from typing import Literal
 from lar.channels.telegram.probe import who_am_i
 from lar.channels.telegram.settings import TelegramSettings
 from lar.domain.bytesize import format_bytes
-from lar.errors import ChannelError, LarError
+from lar.errors import ChannelError, LarError, MissingComponent
 from lar.media.camera import Device
 from lar.operations import home
 from lar.providers.settings import ProviderSettings
@@ -24,6 +24,8 @@ from lar.sandboxes.contract import Promise
 from lar.sandboxes.settings import Backend, SandboxSettings
 from lar.store.database import Database
 from lar.store.settings import StoreSettings
+from lar.tools.browser import finding
+from lar.tools.browser.settings import BrowserSettings
 
 State = Literal["ok", "note", "warn", "fail"]
 
@@ -57,6 +59,7 @@ class Subject:
     ask_vendors: bool = True
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     cameras: Sequence[Device] = ()
+    browser: BrowserSettings = field(default_factory=BrowserSettings)
 
 
 async def examine(subject: Subject) -> list[Check]:
@@ -71,6 +74,7 @@ async def examine(subject: Subject) -> list[Check]:
         _port(subject.host, subject.port, running),
         *await _sandboxes(subject.sandbox),
         _cameras(subject.cameras),
+        _browser(subject.browser),
     ]
     return [check for check in checks if check is not None]
 
@@ -208,3 +212,20 @@ def _cameras(cameras: Sequence[Device]) -> Check:
         return Check("camera", "ok" if each else "note", each or "none is configured")
     remedy = "sudo apt install rpicam-apps, or name another program in tools.camera.command (see docs/camera.md)"
     return Check("camera", "note", f"{missing.name}: {missing.lacks}; it is not offered to models", remedy)
+
+
+def _browser(settings: BrowserSettings) -> Check:
+    """Whether there are the tools `browser_*`, and what keeps the browser in."""
+    if not settings.enabled:
+        return Check("browser", "note", "switched off (tools.browser.enabled)")
+    try:
+        found = finding.find(settings)
+    except MissingComponent as error:
+        what, _, remedy = str(error).partition(": ")
+        return Check("browser", "note", f"{what}; models are offered no browser", remedy)
+    if settings.sandbox == "bubblewrap":
+        return Check("browser", "ok", f"{found.executable}, walled in by bubblewrap without a network of its own")
+    if finding.NO_SANDBOX in settings.args:
+        remedy = "apt install bubblewrap, and set tools.browser.sandbox to bubblewrap"
+        return Check("browser", "warn", f"{found.executable} without walls and without its own sandbox", remedy)
+    return Check("browser", "note", f"{found.executable}, kept in by its own sandbox and arguments alone")

@@ -69,6 +69,18 @@ async def test_a_form_is_filled_in_and_sent(opens: Opens) -> None:
         assert here.web.asked[-1].endswith("\r\n\r\nn=Ann+%26+Co&c=blue&k=on")
 
 
+async def test_fields_in_frames(opens: Opens) -> None:
+    """R-PO-3: what is typed into a frame goes to the frame's host, which is the one that is asked about."""
+    async with opens() as here:
+        here.web.answers["/"] = page(f"<p>Shop</p><iframe src='{here.url('/pay', host='pay.example')}'></iframe>")
+        here.web.answers["/pay"] = page("<input aria-label=Card oninput='document.title=this.value'>")
+        await here.call("navigate", url=here.url())
+        card = here.ref("Card")
+        assert here.effect("fill", fields={card: "4111"}).target == f"pay.example:{here.web.port}"
+        given = await here.call("fill", fields={card: "4111"})
+        assert f'textbox "Card" = 4111 (in a frame of pay.example:{here.web.port})' in given.text
+
+
 async def test_enter_sends_too(opens: Opens) -> None:
     """R-TO-5: a search field has no button; a wrong reference, and a field that cannot be filled, are explained."""
     async with opens() as here:

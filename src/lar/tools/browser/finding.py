@@ -9,7 +9,10 @@ from pathlib import Path
 from lar.errors import MissingComponent
 from lar.tools.browser.settings import BrowserSettings
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NO_SANDBOX = "--no-sandbox"
+"""The argument that switches Chromium's own sandbox off; as root or in a container it may not start otherwise."""
+
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SYSTEM, _OF_ETC = Path("/usr"), Path("/etc/chromium.d")
 
@@ -34,6 +37,8 @@ def find(settings: BrowserSettings, path: str = _PATH) -> Found:
     spec = find_spec("playwright")
     if spec is None or spec.origin is None:
         raise MissingComponent("the playwright library is missing: pip install 'lar[browser]'")
+    if settings.browser != "chromium" and settings.sandbox != "bubblewrap":
+        raise MissingComponent(f"only bubblewrap keeps {settings.browser} in: set tools.browser.sandbox to bubblewrap")
     names = tuple(filter(None, (settings.executable_path or settings.launch_channel,)))
     wanted = names or (PROGRAMS if settings.browser == "chromium" else ())
     executable = next(filter(None, (shutil.which(name, path=path) for name in wanted)), "")

@@ -15,7 +15,7 @@ import structlog
 from lar.domain.values import JsonObject
 from lar.errors import SandboxError, ToolError
 from lar.sandboxes.contract import Limits, Result, Sandbox, Spec
-from lar.tools.browser.finding import Found
+from lar.tools.browser.finding import NO_SANDBOX, Found
 from lar.tools.browser.seen import Look, bare, read_look
 from lar.tools.browser.settings import BrowserSettings
 from lar.tools.browser.way_out import WayOut
@@ -23,7 +23,7 @@ from lar.tools.browser.way_out import WayOut
 log = structlog.get_logger(__name__)
 
 _HOST = Path(__file__).with_name("host.py")
-_STARTS, _GRACE = 30.0, 10.0
+STARTS, GRACE = 30.0, 10.0
 """Seconds a browser may take to start, and to answer beyond what it was given."""
 
 _LONGEST_ANSWER = 48 << 20
@@ -31,9 +31,6 @@ _PROCESSES, _OUTPUT, _FILE = 1_000, 1 << 20, 256 << 20
 _MOST_LINKS = 20_000
 PREFIX = f"lar-browser-{os.getpid()}"
 """What the folders of this process's browsers are called; those of dead ones are found by it."""
-
-NO_SANDBOX = "--no-sandbox"
-"""The argument that switches Chromium's own sandbox off, which it does not start without as root or in a container."""
 
 
 @dataclass(slots=True)
@@ -92,9 +89,9 @@ class Session:
         )
         self._running = asyncio.create_task(self._run(connected))
         try:
-            async with asyncio.timeout(_STARTS):
+            async with asyncio.timeout(STARTS):
                 await asyncio.wait([self._running, connected], return_when=asyncio.FIRST_COMPLETED)
-                if connected.done():
+                if connected.done() and not connected.cancelled():
                     self._answers, self._asks = connected.result()
                 await self._exchange(self._wanted())
         except TimeoutError:
@@ -113,7 +110,7 @@ class Session:
             ToolError: it cannot be done, or the browser is gone.
 
         """
-        limit = self._settings.timeout_seconds * 2 + seconds + _GRACE
+        limit = self._settings.timeout_seconds * 2 + seconds + GRACE
         try:
             async with self._busy, asyncio.timeout(limit):
                 return await self._exchange({"do": do, "with": given})
@@ -140,8 +137,6 @@ class Session:
 
     async def end(self) -> None:
         """End it with everything it started."""
-        if self._asks is not None:
-            self._asks.close()
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait([self._running])
@@ -151,15 +146,13 @@ class Session:
     async def _exchange(self, asked: JsonObject) -> JsonObject:
         """Say one line and read one. A browser that is gone says so."""
         if self._answers is None or self._asks is None:
-            raise ToolError(f"The browser does not start: {self._why()}")
+            raise ToolError(f"The browser does not start: {await self._why()}")
         try:
             self._asks.write(json.dumps(asked).encode() + b"\n")
             await self._asks.drain()
             answer = json.loads(await self._answers.readuntil())
         except (ConnectionError, asyncio.IncompleteReadError):
-            if self._running is not None:
-                await asyncio.wait([self._running], timeout=_GRACE)
-            raise ToolError(f"The browser has ended: {self._why()}. Navigate again.") from None
+            raise ToolError(f"The browser has ended: {await self._why()}. Navigate again.") from None
         except (ValueError, asyncio.LimitOverrunError):
             await self.end()
             raise ToolError("The browser gave no proper answer, and was closed. Navigate again.") from None
@@ -186,6 +179,10 @@ class Session:
                 return await self._sandbox.run(self._spec(folder))
             finally:
                 listener.close()
+                if not connected.done():
+                    connected.cancel()
+                elif not connected.cancelled():
+                    connected.result()[1].close()
                 await self.way_out.close()
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -235,8 +232,10 @@ class Session:
             "context": context,
         }
 
-    def _why(self) -> str:
+    async def _why(self) -> str:
         """Why it has ended, in a few words."""
+        if self._running is not None:
+            await asyncio.wait([self._running], timeout=GRACE)
         if self._running is None or not self._running.done() or self._running.cancelled():
             return "it was closed"
         error = self._running.exception()

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from yarl import URL
 
-from lar.errors import ToolError
+from lar.errors import ConfigError, ToolError
 from lar.tools.outside import Outside, Pinned, spelling
 
 REFUSED = 599
 """The status of what is refused here, which no server sends."""
 
 _HEAD, _CONNECTS, _PATIENCE = 65_536, 10.0, 120.0
-_MOST_CONNECTIONS, _MOST_REFUSALS = 256, 20
+MOST_CONNECTIONS, _MOST_REFUSALS = 256, 20
 _OURS = ("proxy-", "connection:", "keep-alive:")
 
 
@@ -49,7 +49,7 @@ class WayOut:
     def __init__(self, outside: Outside, limits: Limits) -> None:
         self._outside = outside
         self._limits = limits
-        self._domains = tuple(spelling(domain) for domain in limits.domains)
+        self._domains = tuple(map(_domain, limits.domains))
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
         self.refusals: list[str] = []
@@ -92,7 +92,7 @@ class WayOut:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        if task is None or len(self._open) >= _MOST_CONNECTIONS:
+        if task is None or len(self._open) >= MOST_CONNECTIONS:
             writer.close()
             return
         self._open.add(task)
@@ -136,6 +136,13 @@ class WayOut:
         writer.write(f"HTTP/1.1 {REFUSED} Refused\r\n".encode())
         writer.write(b"Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n")
         writer.write(f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+
+def _domain(text: str) -> str:
+    try:
+        return spelling(text)
+    except ToolError as error:
+        raise ConfigError(f"tools.browser.allowed_domains: {error}") from None
 
 
 async def _connected(pinned: Pinned) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
