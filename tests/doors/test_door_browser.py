@@ -78,7 +78,7 @@ def browser(here: Stage) -> list[int]:
 async def never() -> AsyncGenerator[bytes]:
     """A page that is still being thought about."""
     yield b"HTTP/1.1 200 OK\r\n"
-    await asyncio.sleep(60)
+    await asyncio.Event().wait()
 
 
 async def open_page(here: Stage, address: str, chat: int = CHAT) -> str:
