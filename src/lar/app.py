@@ -91,6 +91,7 @@ from lar.tools.fetch import http_tool
 from lar.tools.files import file_tools
 from lar.tools.mcp.server import Around
 from lar.tools.mcp.servers import McpServers
+from lar.tools.origins import remembering
 from lar.tools.outside import Outside
 from lar.tools.python import python_tools
 from lar.tools.shell import shell_tool
@@ -375,7 +376,11 @@ class App:
                 *note_tools(self.db, self.clock, self.config.memory.page_size),
                 history_tool(self.db, self.config.memory.page_size),
                 *sending_tools(self.db, self.rules),
-                *file_tools(self._workspace, self._artifacts, self.config.tools.files),
+                *remembering(
+                    self.db,
+                    self._workspace,
+                    file_tools(self._workspace, self._artifacts, self.config.tools.files),
+                ),
                 http_tool(self.config.tools.http_client, Outside(self.config.tools.network), self._artifacts.keep),
                 *self._command_tools(),
                 *camera_tools(Cameras(self.config.tools.camera), self._artifacts.keep),

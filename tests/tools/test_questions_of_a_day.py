@@ -27,6 +27,7 @@ from lar.tools.define import tool
 from lar.tools.execute import Registry
 from lar.tools.fetch import http_tool
 from lar.tools.files import file_tools
+from lar.tools.origins import remembering
 from lar.tools.settings import (
     ArtifactSettings,
     CalculatorSettings,
@@ -187,6 +188,7 @@ async def code(_context: ToolContext, purpose: str) -> str:
 def furnish(house: Household, folder: Path, here: Site) -> list[Tool]:
     """The tools that Lar has, and code in a sandbox."""
     artifacts = Artifacts(house.db, folder / "files", house.clock, ArtifactSettings())
+    workspace = Workspace(folder / "workspace")
     still = Device("camera", ("/bin/sh", "-c", r"printf '\377\330\377 photo' >$0", "{output}"))
     here.answers = {path: page("<p>All about it.</p>") for path in ("/", "/today", "/hours", "/search?q=bees")}
     here.answers |= {path: page("<p>More.</p>") for path in ("/python/dict", "/python/whatsnew", "/route?to=library")}
@@ -197,7 +199,7 @@ def furnish(house: Household, folder: Path, here: Site) -> list[Tool]:
         *note_tools(house.db, house.clock),
         history_tool(house.db),
         *sending_tools(house.db, {("fake", "main"): house.plan.rules}),
-        *file_tools(Workspace(folder / "workspace"), artifacts, FileSettings()),
+        *remembering(house.db, workspace, file_tools(workspace, artifacts, FileSettings())),
         http_tool(HttpClientSettings(), elsewhere(), artifacts.keep),
         *camera_tools(Cameras(CameraSettings(), [still]), artifacts.keep),
         code,

@@ -104,7 +104,7 @@ class ToolContext:
     """Who calls a tool, and where.
 
     `call` is the key of the call, unique in the turn and the same when the turn is resumed. `taint` names the content
-    from outside that the turn began with; `desk` is where the person can be asked.
+    from outside that is in the context by now; `desk` is where the person can be asked.
     """
 
     principal: Principal

@@ -179,7 +179,7 @@ class TurnTools:
             if decision.verdict is Verdict.DENY:
                 return _output(ToolStatus.DENIED, f"Not permitted: {decision.reason}.")
             try:
-                result = await tool.call(replace(self._context, call=call.key), arguments)
+                result = await tool.call(replace(self._context, call=call.key, taint=self.taint), arguments)
             except ToolError as error:
                 status = ToolStatus.UNKNOWN if error.unknown else ToolStatus.ERROR
                 return _output(status, self._capped(str(error)), ToolResult("", source=error.source))
