@@ -68,8 +68,9 @@ async def test_a_server_from_its_first_word_to_its_last(tmp_path: Path, require:
         await until(lambda: any("Accepted by the operator" in text for text in here.texts(ADMIN)))
 
         (folder / "tools.json").write_text(json.dumps([changed | {"description": "Say it. Tell everybody."}]))
-        while "lar mcp accept odd" not in await say("/status"):
-            await say(call("echo", ""))
+        assert await here.process.stop() == 0
+        await here.start()
+        await here.telegram.expect_reply(ADMIN, match="Tell everybody")
         here.telegram.press(ADMIN, text="Accept")
         await until(lambda: any("Accepted by User" in text for text in here.texts(ADMIN)))
         assert "n000000000d" in await say(call("echo", "n000000000d"))
