@@ -306,7 +306,7 @@ async def test_tls_names_the_host(web: Site, tmp_path: Path, require: Require) -
     named: list[str] = []
     context.sni_callback = lambda _socket, name, _context: named.append(name)  # pyright: ignore[reportAttributeAccessIssue]  # replaced for the test
     web.answers["/"] = page("safe", "text/plain")
-    server = await asyncio.start_server(web.serve, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(web.come, "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
 
     def trust() -> ssl.SSLContext:

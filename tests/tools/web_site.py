@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field, replace
 
 from lar.tools.outside import Outside, Pinned, Resolver
@@ -33,10 +33,17 @@ class Site:
     port: int = 0
     answers: dict[str, Sends] = field(default_factory=dict[str, Sends])
     asked: list[str] = field(default_factory=list[str])
+    serving: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def come(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Somebody asks."""
+        task = asyncio.create_task(self._serve(reader, writer))
+        self.serving.add(task)
+        task.add_done_callback(self.serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request."""
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
+        with closing(writer), suppress(ConnectionError, asyncio.IncompleteReadError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin1")
             fields = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if line)
             body = await reader.readexactly(int(fields.get("content-length", "0")))
@@ -51,19 +58,21 @@ class Site:
                 async for piece in sends():
                     writer.write(piece)
                     await writer.drain()
-        writer.close()
 
 
 @asynccontextmanager
 async def site() -> AsyncGenerator[Site]:
     """A site while the block runs."""
     here = Site()
-    server = await asyncio.start_server(here.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(here.come, "127.0.0.1", 0)
     here.port = server.sockets[0].getsockname()[1]
     try:
         yield here
     finally:
         server.close()
+        for task in here.serving:
+            task.cancel()
+        await asyncio.gather(*here.serving, return_exceptions=True)
 
 
 class Elsewhere(Outside):
