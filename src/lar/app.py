@@ -31,6 +31,7 @@ from lar.conversations.driver import Prompting, Surroundings, TurnHandler
 from lar.conversations.inbox import Inbox
 from lar.conversations.lane import TURN
 from lar.conversations.menu import MenuHandler
+from lar.conversations.pending import HINT, HintHandler
 from lar.conversations.presence import Presence
 from lar.conversations.problems import Problems
 from lar.conversations.replay import Replay, replay
@@ -46,6 +47,8 @@ from lar.errors import ConfigError
 from lar.media.camera import Cameras
 from lar.media.camera_tools import NAMES as CAMERA_TOOLS
 from lar.media.camera_tools import camera_tools
+from lar.media.capabilities import takes
+from lar.media.intake import intake
 from lar.memory.context import history, system_prompt
 from lar.memory.history import history_tool
 from lar.memory.notes import note_tools
@@ -412,6 +415,7 @@ class App:
             settings.instructions,
             settings.limits.limits(),
             Registry(tools, self._server_tools(settings.tools) if self.servers.names else None),
+            takes(settings.model, settings.takes),
         )
 
     def _command_tools(self) -> Sequence[Tool]:
@@ -444,12 +448,14 @@ class App:
             clock=self.clock,
             ticks=extras.ticks,
             save_upload=self._save_upload(),
+            intake=intake(self.config.media, self.config.providers, self.config.home),
         )
         handlers: dict[str, Handler] = {
             TURN: TurnHandler(surroundings, self._presence),
             ANNOUNCE: self._menus,
             HOUSEKEEPING: self._housekeeping,
             TRIAGE: self._triage,
+            HINT: HintHandler(self.config.conversations, self.clock),
         }
         return Engine(self.db, handlers, self.config.engine, self.clock)
 

@@ -12,6 +12,7 @@ LarError
 │   └── Suspended          the job waits for somebody's answer, and goes on when it comes
 ├── SandboxError           a command cannot be run behind walls
 ├── ToolError              a tool refuses or fails; its text goes to the model
+├── MediaError             a file cannot be looked at, read or listened to; `kind` says why
 ├── ThinkingError          a runtime cannot go on; `kind` says why
 │   ├── LimitReached       a limit of the turn was reached
 │   └── HandedOver         somebody else must decide; the turn ends, the decision starts a new one
@@ -89,6 +90,17 @@ class ToolError(LarError):
         super().__init__(message)
         self.source = source
         self.unknown = unknown
+
+
+MediaKind = Literal["too_large", "too_many", "damaged", "unsupported", "unheard", "missing", "failed"]
+
+
+class MediaError(LarError):
+    """A file cannot be looked at, read or listened to; the text says why, beginning in the middle of a sentence."""
+
+    def __init__(self, kind: MediaKind, message: str) -> None:
+        super().__init__(message)
+        self.kind: MediaKind = kind
 
 
 ThinkingKind = Literal[

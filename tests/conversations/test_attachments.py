@@ -3,7 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from lar.conversations.attachments import UNSAVED, Fetching, describe, fetch_all
+from lar.conversations.attachments import UNSAVED, Fetching, describe
+from lar.conversations.hearing import hear
 from lar.domain.ids import ConversationId, MessageId, TurnId
 from lar.domain.inbound import Attachment, AttachmentKind
 from lar.domain.message import Author, Message
@@ -30,7 +31,7 @@ async def told(fetching: Fetching, name: str = "plan.txt") -> str:
     """How the prompt tells of a file that came with a message."""
     file = Attachment(AttachmentKind.DOCUMENT, "ref", name, "text/plain")
     message = Message(MessageId(5), ConversationId(1), Author.USER, "", 0.0, attachments=(file,))
-    return describe("", (await fetch_all([message], fetching, MemoryJournal()))[5])
+    return (await hear([message], lambda said: said.text, fetching, MemoryJournal())).prompt
 
 
 def arrived(tmp_path: Path) -> Fetching:

@@ -324,7 +324,8 @@ async def test_a_turn_outlives_its_channel(plan: Plan) -> None:
     await without.stop()
     following = await house.again()
     await following.quiet()
-    assert house.channel.texts() == ["a cat"]
+    told = "⚠️ a.jpg did not reach me: its channel is not configured any more"
+    assert house.channel.texts() == [f"a cat\n\n{told}"]
     await following.stop()
 
 
@@ -361,12 +362,15 @@ async def test_files_are_fetched_once_and_described(plan: Plan) -> None:
     ],
 )
 async def test_a_file_that_cannot_be_had_is_explained(house: Household, failure: Exception | None, told: str) -> None:
-    """R-TG-14: the assistant knows which file it did not get, and why, and can say so."""
+    """R-TG-14: the assistant knows which file it did not get, and why; and the person is told in any case."""
     if failure:
         house.channel.files["ref-1"] = failure
-    await house.say(Text("", "m1", (Attachment(AttachmentKind.VIDEO, "ref-1", "film.mp4", "video/mp4", 22_000_000),)))
+    await house.say(
+        Text("see", "m1", (Attachment(AttachmentKind.VIDEO, "ref-1", "film.mp4", "video/mp4", 22_000_000),))
+    )
     await house.quiet()
-    assert house.runtime.prompts == [f"[video: film.mp4, video/mp4, 22000000 bytes, not available: {told}]"]
+    assert house.runtime.prompts == [f"see\n[video: film.mp4, video/mp4, 22000000 bytes, not available: {told}]"]
+    assert house.channel.texts()[-1] == f"⚠️ film.mp4 did not reach me: {told}"
 
 
 async def test_history_is_what_was_said_before(plan: Plan) -> None:

@@ -25,11 +25,11 @@ class Listener:
         assert steering
 
         async def act() -> JsonObject:
-            return {"messages": [list(message) for message in await steering.arrived()]}
+            return {"messages": [said.plain() for said in await steering.arrived()]}
 
         taken = await request.journal.step(f"steer:{len(self.heard)}", "steer", {}, act, repeatable=True)
-        steering.taken([number for number, _ in taken["messages"]])
-        self.heard += [text for _, text in taken["messages"]]
+        steering.taken([said["id"] for said in taken["messages"]])
+        self.heard += [said["text"] for said in taken["messages"]]
 
     async def answer(self, _request: TurnRequest) -> Finished:
         """Say what was heard."""
@@ -94,16 +94,19 @@ async def test_a_crash_answers_each_message_once(steered: Plan) -> None:
         await following.stop()
 
 
-async def test_a_file_does_not_join(steered: Plan) -> None:
-    """R-TG-7: a file that comes during a turn is fetched and looked at in the next one."""
+async def test_a_file_joins_with_its_words(steered: Plan) -> None:
+    """R-TG-7: a file that comes during a turn is fetched and looked at for it, and the transcript tells of it."""
     async with living(steered) as house:
         house.channel.files["r"] = b"12345"
-        _, first, second = await begun(house)
+        listener, first, second = await begun(house)
         await house.say(Text("and this?", "m2", (Attachment(AttachmentKind.PHOTO, "r", "a.jpg"),)))
         first.set()
+        await house.until(lambda: listener.heard)
         second.set()
         await house.quiet()
-        assert house.runtime.prompts[1].startswith("and this?\n[photo: a.jpg")
+        assert listener.heard[0].startswith("and this?\n[photo: a.jpg")
+        await house.ask("again")
+        assert "[photo: a.jpg" in house.runtime.requests[-1].history[1].text
 
 
 async def test_nobody_steers_where_that_is_off(plan: Plan) -> None:

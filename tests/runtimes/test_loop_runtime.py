@@ -18,7 +18,7 @@ from lar.errors import LimitReached, ThinkingError
 from lar.providers.models import Models
 from lar.providers.openai.factory import OpenAIFactory
 from lar.providers.settings import ProviderKind, ProviderSettings
-from lar.runtimes.contract import ModelCalled, Runtime, TextDelta, TextReset, ToolEnded
+from lar.runtimes.contract import ModelCalled, Runtime, Said, TextDelta, TextReset, ToolEnded
 from lar.runtimes.loop.runtime import LoopRuntime
 from lar.runtimes.loop.settings import LoopSettings
 from lar.testing.journal import Killed, MemoryJournal
@@ -235,15 +235,15 @@ async def test_an_unreachable_provider_is_explained() -> None:
 
 
 @dataclass(slots=True)
-class Said:
+class Talk:
     """Steering of a test: messages by id, and which of them the turn answers."""
 
     messages: dict[int, str] = field(default_factory=dict[int, str])
     answered: set[int] = field(default_factory=set[int])
 
-    async def arrived(self) -> Sequence[tuple[int, str]]:
+    async def arrived(self) -> Sequence[Said]:
         """Those not taken yet."""
-        return [(number, text) for number, text in self.messages.items() if number not in self.answered]
+        return [Said(number, text) for number, text in self.messages.items() if number not in self.answered]
 
     def taken(self, ids: Sequence[int]) -> None:
         """The turn answers these."""
@@ -252,13 +252,13 @@ class Said:
 
 async def test_steering_joins_the_turn_and_survives_a_restart(runtime: LoopRuntime, sim: ModelSim) -> None:
     """What is said during a turn reaches the next model call once, also after a restart that heard it before."""
-    said = Said({7: "and also this"})
+    said = Talk({7: "and also this"})
     journal = MemoryJournal()
     await think(runtime, Ask("first", steering=said), journal)
     assert said.answered == {7}
     assert json.dumps(sim.log[-1]["body"]).count("and also this") == 1
     del journal.entries["model:1"]
-    again = Said({7: "and also this"})
+    again = Talk({7: "and also this"})
     await think(runtime, Ask("first", steering=again), journal.reborn())
     assert again.answered == {7}
     assert json.dumps(sim.log[-1]["body"]).count("and also this") == 1

@@ -14,7 +14,7 @@ from lar.store import artifacts, people
 from lar.store.database import Database
 from lar.testing.clock import FakeClock
 from lar.testing.turns import ANN
-from lar.tools.artifacts import Artifacts, mime_type, sweep
+from lar.tools.artifacts import FOLDER, Artifacts, mime_type, sweep
 from lar.tools.contract import ToolContext
 from lar.tools.settings import ArtifactSettings
 
@@ -97,10 +97,10 @@ def test_what_a_file_is(head: bytes, name: str, mime: str) -> None:
 
 def test_old_files_are_swept(tmp_path: Path) -> None:
     """Retention: turns that kept nothing for long lose their files, also those that no list knows."""
-    sweep(tmp_path, 10.0)
+    sweep(tmp_path / FOLDER, 10.0)
     for name, at in (("1", 5), ("2", 15)):
         (tmp_path / "artifacts" / name).mkdir(parents=True)
         (tmp_path / "artifacts" / name / "file").write_text("x")
         os.utime(tmp_path / "artifacts" / name, (at, at))
-    sweep(tmp_path, 10.0)
+    sweep(tmp_path / FOLDER, 10.0)
     assert [path.name for path in (tmp_path / "artifacts").iterdir()] == ["2"]

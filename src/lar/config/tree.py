@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lar.channels.telegram.settings import TelegramSettings
 from lar.conversations.settings import ConversationSettings
 from lar.engine.settings import EngineSettings
+from lar.media.settings import MediaSettings
 from lar.memory.settings import MemorySettings
 from lar.operations.settings import LoggingSettings, SupportSettings
 from lar.policy.settings import PolicySettings
@@ -54,6 +55,7 @@ class Settings(BaseModel):
     conversations: ConversationSettings = Field(default_factory=ConversationSettings, description="How turns queue.")
     engine: EngineSettings = Field(default_factory=EngineSettings, description="How durable work is carried out.")
     memory: MemorySettings = Field(default_factory=MemorySettings, description="What a prompt is reminded of.")
+    media: MediaSettings = Field(default_factory=MediaSettings, description="What a model gets of files people send.")
     policy: PolicySettings = Field(default_factory=PolicySettings, description="What is forbidden.")
     support: SupportSettings = Field(default_factory=SupportSettings, description="What is done about errors.")
     logging: LoggingSettings = Field(default_factory=LoggingSettings, description="Logs.")

@@ -4,13 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lar.domain.turn import Limits
+from lar.media.capabilities import Kind
 from lar.runtimes.contract import Runtime
 from lar.tools.execute import Registry
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A configured agent. `kind` is the runtime's name; `instructions` go into the system prompt."""
+    """A configured agent.
+
+    `kind` is the runtime's name; `instructions` go into the system prompt; `takes` is what its model takes beside text.
+    """
 
     name: str
     kind: str
@@ -18,6 +22,7 @@ class Agent:
     instructions: str = ""
     limits: Limits = field(default_factory=Limits)
     registry: Registry = field(default_factory=lambda: Registry(()))
+    takes: frozenset[Kind] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Files that came with messages: fetched once per turn, journalled, and told of in the prompt."""
+"""Files that came with messages: fetched once per turn, journalled, and told of in the transcript."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -7,12 +7,16 @@ from pathlib import Path
 
 from lar.channels.contract import Channel
 from lar.domain.inbound import Attachment
-from lar.domain.message import Message
 from lar.domain.values import JsonObject
 from lar.engine.contract import Journal
 from lar.errors import ChannelError, SendLater, ToolError
+from lar.media.capabilities import Kind
+from lar.media.intake import Intake
 from lar.tools.contract import ToolContext
 from lar.tools.workspace import plain_name
+
+FOLDER = "inbox"
+"""Where they are below `LAR_HOME/files`: one folder a file."""
 
 SaveUpload = Callable[[ToolContext, Path, str], str]
 """Puts a fetched file among somebody's own files, under a name like this one; gives the name it has there."""
@@ -20,34 +24,27 @@ SaveUpload = Callable[[ToolContext, Path, str], str]
 
 @dataclass(frozen=True, slots=True)
 class Fetching:
-    """Whose files are fetched, and where to. `files` is `LAR_HOME/files`; without `save` tools cannot see them."""
+    """Whose files are fetched, and where to. `files` is `LAR_HOME/files`; without `save` tools cannot see them.
+
+    Without `intake` nobody looks at them; `takes` is what the model takes of what is found.
+    """
 
     caller: ToolContext
     channel: Channel | None
     files: Path
     save: SaveUpload | None = None
+    intake: Intake | None = None
+    takes: frozenset[Kind] = frozenset()
 
 
-async def fetch_all(said: Sequence[Message], fetching: Fetching, journal: Journal) -> dict[int, tuple[Attachment, ...]]:
-    """Download what came with these messages; message id → its attachments, each with path or problem."""
-    found: dict[int, tuple[Attachment, ...]] = {}
-    for message in said:
-        if message.attachments:
-            found[message.id] = tuple(
-                [
-                    await _fetch(attachment, f"{message.id}-{number}", fetching, journal)
-                    for number, attachment in enumerate(message.attachments)
-                ]
-            )
-    return found
+async def fetch(attachment: Attachment, key: str, fetching: Fetching, journal: Journal) -> Attachment:
+    """Download it; it comes back with its path, or a problem. `key` is its own, and the same at every attempt."""
 
-
-async def _fetch(attachment: Attachment, key: str, fetching: Fetching, journal: Journal) -> Attachment:
     async def act() -> JsonObject:
         if fetching.channel is None:
             return {"problem": "its channel is not configured any more"}
         name = plain_name(attachment.name, attachment.kind)
-        path = Path("inbox") / key / name
+        path = Path(FOLDER) / key / name
         target = fetching.files / path
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -82,11 +79,13 @@ UNSAVED = "saving what people send is switched off"
 
 
 def describe(text: str, attachments: Sequence[Attachment]) -> str:
-    """A message's text with a line for every file that came with it."""
-    lines = [text] if text else []
+    """What the transcript keeps of a message: its words, spoken ones too, and a line for every file."""
+    lines = [words for words in (text, *(attachment.heard for attachment in attachments)) if words]
     for attachment in attachments:
         where = (
             f"saved as {attachment.saved}" if attachment.saved else f"not available: {attachment.problem or UNSAVED}"
         )
-        lines.append(f"[{attachment.kind}: {attachment.name}, {attachment.mime}, {attachment.size} bytes, {where}]")
+        spoken = "; its words are above" if attachment.heard else ""
+        about = f"{attachment.name}, {attachment.mime}, {attachment.size} bytes"
+        lines.append(f"[{attachment.kind}: {about}, {where}{spoken}]")
     return "\n".join(lines)

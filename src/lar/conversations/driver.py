@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 from lar.channels.contract import Rendered
 from lar.conversations import lane, machine, questions
 from lar.conversations.agents import Agent, Agents
-from lar.conversations.attachments import Fetching, SaveUpload, describe, fetch_all
+from lar.conversations.attachments import Fetching, SaveUpload
 from lar.conversations.desk import APPROVED_CALL, TurnDesk
+from lar.conversations.hearing import Heard, Unrecorded, hear, signs_of_life
 from lar.conversations.machine import Crashed, Event, Failed, Finish, Frame, SendNotice, ShowPreview, ShowTyping, Tick
 from lar.conversations.presence import Channels, Presence
 from lar.conversations.settings import ConversationSettings
@@ -32,6 +33,7 @@ from lar.domain.turn import TurnState, Usage
 from lar.domain.values import Clock
 from lar.engine.contract import Done, JobContext, Journal, Outcome, Wait
 from lar.errors import EngineError, StoreError, Suspended, ThinkingError
+from lar.media.intake import Intake
 from lar.runtimes.contract import Exchange, ToolEnded, ToolStarted, TurnRequest
 from lar.store import deliveries, history, messages, people, turns
 from lar.store.database import Database
@@ -68,7 +70,7 @@ class Surroundings:
     """What a turn needs of Lar.
 
     `files` is `LAR_HOME/files`; `ticks` is a clock in seconds that never jumps; `save_upload` puts what people send
-    among their own files, None: it is not.
+    among their own files, None: it is not; `intake` looks at it, None: nobody does.
     """
 
     db: Database
@@ -80,6 +82,7 @@ class Surroundings:
     clock: Clock
     ticks: Clock
     save_upload: SaveUpload | None = None
+    intake: Intake | None = None
 
 
 class TurnHandler:
@@ -94,7 +97,7 @@ class TurnHandler:
         work = await self._work(context)
         if work is None:
             return Done()
-        joined = Joined(self._around.db, work)
+        joined = Joined(self._around.db, work, lambda message: self._hear(work, [message], context, Unrecorded()))
         with structlog.contextvars.bound_contextvars(
             turn=work.turn.id, conversation=work.conversation.id, agent=self._around.agents.of(work.turn.agent).name
         ):
@@ -130,10 +133,9 @@ class TurnHandler:
 
         return await context.write(pin, context.job.id, prompting.window, system, self._around.clock())
 
-    async def _request(self, work: Work, context: JobContext, joined: Joined) -> tuple[Agent, TurnRequest]:
+    async def _request(self, work: Work, context: JobContext, joined: Joined, heard: Heard) -> TurnRequest:
         around = self._around
         agent = around.agents.of(work.turn.agent)
-        channel = around.channels.get((work.conversation.address.channel, work.conversation.address.account))
         desk = TurnDesk(around.db, work, context, self._language(work), around.prompting.ask_seconds, around.clock)
         caller = ToolContext(
             work.principal,
@@ -141,28 +143,53 @@ class TurnHandler:
             work.turn.id,
             work.conversation.place,
             mode=work.conversation.mode or around.prompting.mode,
-            taint=work.taint,
+            taint=tuple(dict.fromkeys((*work.taint, *heard.sources))),
             desk=desk,
         )
-        fetching = Fetching(caller, channel, around.files, around.save_upload)
-        fetched = await fetch_all(work.said, fetching, context)
-        prompt = "\n\n".join(describe(spoken(work, message), fetched.get(message.id, ())) for message in work.said)
-        return agent, TurnRequest(
+        return TurnRequest(
             turn_id=work.turn.id,
             system=work.system,
             history=around.prompting.history(work),
-            prompt=prompt,
+            prompt=heard.prompt,
             limits=agent.limits,
             toolbox=await around.prompting.toolbox(agent, caller, context),
             journal=context,
             language=self._language(work),
             steering=joined if joined.wanted(around.settings.queue_mode) else None,
+            media=heard.media,
         )
+
+    async def _hear(self, work: Work, said: Sequence[Message], context: JobContext, journal: Journal) -> Heard:
+        """What was said and what came with it; looking at that may take its time, which is shown."""
+        around = self._around
+        fetching = self._fetching(work)
+        if not any(message.attachments for message in said):
+            return await hear(said, lambda message: spoken(work, message), fetching, journal)
+
+        async def notice() -> None:
+            text = say(self._language(work), "media_slow")
+            await context.write(deliveries.add, work.conversation.id, [Part(text)], around.clock(), work.turn.id)
+
+        patience = around.intake.patience if around.intake else 0.0
+        async with signs_of_life(lambda: self._presence.typing(work), notice, patience):
+            heard = await hear(said, lambda message: spoken(work, message), fetching, journal)
+        if heard.told:
+            await context.write(messages.tell, heard.told)
+        return heard
+
+    def _fetching(self, work: Work) -> Fetching:
+        around, address = self._around, work.conversation.address
+        caller = ToolContext(work.principal, work.conversation.id, work.turn.id, work.conversation.place)
+        channel = around.channels.get((address.channel, address.account))
+        takes = around.agents.of(work.turn.agent).takes
+        return Fetching(caller, channel, around.files, around.save_upload, around.intake, takes)
 
     async def _think(self, work: Work, context: JobContext, joined: Joined) -> "Thought":
         """Let the runtime think, and the machine decide, until the machine says that the turn is over."""
         around = self._around
-        agent, request = await self._request(work, context, joined)
+        agent = around.agents.of(work.turn.agent)
+        heard = await self._hear(work, work.said, context, context)
+        request = await self._request(work, context, joined, heard)
         channel = around.channels.get((work.conversation.address.channel, work.conversation.address.account))
         state = machine.begin(
             Frame(
@@ -172,6 +199,7 @@ class TurnHandler:
                 started_at=around.ticks(),
                 heartbeat=around.settings.heartbeat_seconds,
                 previews=channel is not None and channel.manifest.capabilities.preview,
+                notes=tuple(trouble.told(self._language(work)) for trouble in heard.troubles),
             )
         )
         events: asyncio.Queue[Event | BaseException] = asyncio.Queue()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import structlog
 from sqlalchemy import Connection
 
-from lar.conversations import answers, changed_tools, commands, lane, pairing, questions, solving
+from lar.conversations import answers, changed_tools, commands, lane, pairing, pending, questions, solving
 from lar.conversations.commands import Facts, Visit
 from lar.conversations.settings import ConversationSettings
 from lar.conversations.strings import say
@@ -22,6 +22,7 @@ from lar.domain.values import Clock
 from lar.errors import StoreError
 from lar.policy.access import AccessRules, admit
 from lar.store import conversations, deliveries, inbound, messages, people, turns
+from lar.store import pending as stored_pending
 from lar.store import questions as stored_questions
 from lar.store.database import Database
 from lar.store.inbound import InboundState
@@ -153,7 +154,7 @@ class Inbox:
         return self._hear(visit, content)
 
     def _hear(self, visit: Visit, said: Text) -> InboundState:
-        command = commands.parse(said.text) if not said.attachments else None
+        command = commands.parse(said.text) if not said.attachments and not said.source else None
         if visit.rules.password and not (command and command[0] in commands.WITHOUT_LOGIN):
             here, who = visit.conversation.id, visit.principal.id
             if not people.logged_in(visit.connection, here, who, visit.now):
@@ -162,14 +163,14 @@ class Inbox:
         if command is not None:
             _reply(visit, commands.answer(visit, *command))
             return InboundState.IGNORED if command[0] == "login" else InboundState.TAKEN
-        if said.edited:
+        if said.edited and not _gets_words(visit, said):
             return _edit(visit, said)
         return self._submit(visit, said)
 
     def _submit(self, visit: Visit, said: Text) -> InboundState:
         """Make a message the answer to what is asked here, or work for a turn."""
         asked = answers.waits_for(visit.connection, visit.conversation.id, visit.principal.id)
-        if asked is not None and not said.attachments:
+        if asked is not None and not said.attachments and not said.source:
             return _answer_in_words(visit, asked, said)
         taken = lane.submit(visit.connection, self._settings, visit.conversation, visit.principal.id, said, visit.now)
         if taken is lane.Taken.FULL_HERE:
@@ -249,6 +250,17 @@ def _edit(visit: Visit, said: Text) -> InboundState:
         return InboundState.IGNORED
     messages.rewrite(visit.connection, old.id, lane.text_of(said))
     return InboundState.TAKEN
+
+
+def _gets_words(visit: Visit, said: Text) -> bool:
+    """Whether this edit puts words to a file that waits for some: it is new then."""
+    old = messages.by_vendor_id(visit.connection, visit.conversation.id, said.vendor_id)
+    if old is None or old.turn_id is not None or not old.attachments or old.principal_id != visit.principal.id:
+        return False
+    if pending.is_wordless(said):
+        return False
+    stored_pending.drop(visit.connection, old.id)
+    return True
 
 
 def _answer_in_words(visit: Visit, asked: Question, said: Text) -> InboundState:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
-from lar.conversations import questions
+from lar.conversations import pending, questions
 from lar.conversations.settings import ConversationSettings
 from lar.domain.conversation import Conversation, QueueMode
 from lar.domain.delivery import DeliveryState
@@ -35,6 +35,8 @@ class Taken(StrEnum):
     JOINED = "joined"
     FULL_HERE = "full_here"
     FULL_EVERYWHERE = "full_everywhere"
+    KEPT = "kept"
+    """Until its sender says something about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,13 @@ def submit(
     waits = bool(said.group_key) or said.more_expected
     due = now + settings.part_wait_seconds if waits else now
     open_turns = turns.open_in(connection, conversation.id)
+    if pending.is_wordless(said) and not _is_of_album(connection, conversation, said, open_turns):
+        kept = _keep(connection, conversation.id, sender, None, said, now)
+        pending.ask_later(connection, settings, conversation, sender, kept, now)
+        return Taken.KEPT
     joined = _join(connection, settings.queue_mode, conversation, sender, said, open_turns, now)
     if joined is not None and _still_open(connection, joined, due):
+        pending.take(connection, settings, conversation, sender, joined.id, now)
         _keep(connection, conversation.id, sender, joined.id, said, now)
         return Taken.JOINED
     if sum(turn.state is TurnState.QUEUED for turn in open_turns) >= settings.max_queued_per_chat:
@@ -73,8 +80,15 @@ def submit(
     if settings.queue_mode is QueueMode.INTERRUPT:
         _interrupt(connection, [turn for turn in open_turns if turn.principal_id == sender], now)
     turn_id = start(connection, conversation, sender, due, now)
+    pending.take(connection, settings, conversation, sender, turn_id, now)
     _keep(connection, conversation.id, sender, turn_id, said, now)
     return Taken.STARTED
+
+
+def _is_of_album(connection: Connection, conversation: Conversation, said: Text, open_turns: Sequence[Turn]) -> bool:
+    """Whether an earlier part of this album brought words, and its turn has not begun."""
+    album = messages.group_turn(connection, conversation.id, said.group_key) if said.group_key else None
+    return any(turn.id == album and turn.state is TurnState.QUEUED for turn in open_turns)
 
 
 def _join(
@@ -100,7 +114,7 @@ def _join(
         return None
     if last.state is TurnState.QUEUED:
         return last if mode is not QueueMode.QUEUE or _awaits_more(connection, last, now) else None
-    return last if mode is QueueMode.STEER and not said.attachments else None  # files are fetched when a turn begins
+    return last if mode is QueueMode.STEER else None
 
 
 def _awaits_more(connection: Connection, turn: Turn, now: float) -> bool:
@@ -165,15 +179,16 @@ def answer_in_words(
 
 
 def text_of(said: Text) -> str:
-    """What the transcript keeps of a message: its text, behind what it replies to."""
-    return f"> {said.reply_to_text}\n\n{said.text}" if said.reply_to_text else said.text
+    """What the transcript keeps of a message: its text, behind what it replies to and who is quoted."""
+    text = f"[{said.source}]\n{said.text}".rstrip() if said.source else said.text
+    return f"> {said.reply_to_text}\n\n{text}" if said.reply_to_text else text
 
 
 def _keep(
     connection: Connection,
     conversation_id: ConversationId,
     sender: PrincipalId,
-    turn_id: TurnId,
+    turn_id: TurnId | None,
     said: Text,
     now: float,
 ) -> MessageId:
@@ -189,6 +204,7 @@ def _keep(
             turn_id=turn_id,
             vendor_id=said.vendor_id,
             attachments=said.attachments,
+            source=said.source,
         ),
         said.group_key,
     )

@@ -86,7 +86,7 @@ Command = ShowTyping | ShowPreview | SendNotice | Finish
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What stays the same during a turn. `heartbeat` is in seconds, 0: none."""
+    """What stays the same during a turn. `heartbeat` is in seconds, 0: none; `notes` go below whatever it says."""
 
     turn_id: int
     language: str
@@ -94,6 +94,7 @@ class Frame:
     started_at: float
     heartbeat: float = 0.0
     previews: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +214,7 @@ def _explain(state: State, reason: str, error: str) -> tuple[State, list[Command
 
 def _end(state: State, end: TurnState, reply: str, error: str) -> tuple[State, list[Command]]:
     warnings = [say(state.frame.language, "unknown_outcome", tool=name) for name in state.unknown]
-    whole = "\n\n".join(part for part in (reply, *warnings) if part)
+    whole = "\n\n".join(part for part in (reply, *warnings, *state.frame.notes) if part)
     return replace(state, finished=True), [Finish(end, whole, error, state.outgoing)]
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from lar.conversations.agents import Agent
-from lar.conversations.attachments import Fetching, describe, fetch_all
+from lar.conversations.attachments import Fetching
 from lar.conversations.desk import APPROVED_CALL
 from lar.conversations.driver import Prompting, spoken, told
+from lar.conversations.hearing import hear
 from lar.conversations.work import Work, names_of
 from lar.domain.conversation import Address, Conversation, Mode, Place
 from lar.domain.ids import ConversationId, JobId, MessageId, PrincipalId, TurnId
@@ -19,6 +20,8 @@ from lar.domain.principal import Principal, Role
 from lar.domain.turn import Turn, TurnState
 from lar.domain.values import JsonObject
 from lar.errors import LarError, OutcomeUnknown, ThinkingError
+from lar.media.intake import Intake
+from lar.media.settings import MediaSettings
 from lar.runtimes.contract import Finished, TurnRequest
 from lar.tools.contract import Nobody, ToolContext
 
@@ -144,8 +147,11 @@ async def _request(work: Work, agent: Agent, prompting: Prompting, journal: Reco
         taint=work.taint,
         desk=RecordedDesk(journal.steps),
     )
-    fetched = await fetch_all(work.said, Fetching(caller, None, Path()), journal)
-    prompt = "\n\n".join(describe(spoken(work, said), fetched.get(said.id, ())) for said in work.said)
+    looked = any(key.startswith("look:") for key in journal.steps)
+    intake = Intake(Path(), MediaSettings(), "nobody listens") if looked else None  # never acts: it is all recorded
+    fetching = Fetching(caller, None, Path(), intake=intake, takes=agent.takes)
+    heard = await hear(work.said, lambda said: spoken(work, said), fetching, journal)
+    caller, prompt = replace(caller, taint=tuple(dict.fromkeys((*work.taint, *heard.sources)))), heard.prompt
     carried = f"tool:{APPROVED_CALL}"
     if carried in journal.steps and journal.steps[carried]["output"]:
         journal.used.append(carried)
@@ -160,6 +166,7 @@ async def _request(work: Work, agent: Agent, prompting: Prompting, journal: Reco
         journal=journal,
         language=work.principal.language,
         steering=None,
+        media=heard.media,
     )
 
 
@@ -225,4 +232,5 @@ def _message(plain: Plain) -> Message:
         attachments=tuple(
             replace(Attachment(**stored), kind=AttachmentKind(stored["kind"])) for stored in plain["attachments"]
         ),
+        source=plain.get("source", ""),
     )

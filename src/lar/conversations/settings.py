@@ -22,6 +22,14 @@ class ConversationSettings(BaseModel):
     part_wait_seconds: float = Field(
         default=0.8, ge=0, le=10, description="How long further parts of an album or of a split paste are awaited."
     )
+    file_hours: float = Field(
+        default=72.0, gt=0, description="How long a file without a word waits for the next message of its sender."
+    )
+    file_hint_seconds: float = Field(
+        default=20.0,
+        ge=0,
+        description="Seconds after which whoever sent a file without a word is asked what to do with it; 0: never.",
+    )
     default_language: str = Field(
         default="en", description="Language of Lar's own sentences for people whose channel names none."
     )

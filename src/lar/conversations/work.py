@@ -94,6 +94,7 @@ def _taint(
 ) -> list[str]:
     """Content from outside taints for as long as it, or what was answered to it, is in the context."""
     sources = turns.taint_of(connection, {message.turn_id for message in history if message.turn_id is not None})
+    sources += [message.source for message in history if message.source]
     if conversation.place is Place.GROUP:
         sources.append("group")
     if approved is not None:

@@ -24,7 +24,7 @@ class Attachment:
 
     `ref` is the vendor's handle to fetch it by; `size` is in bytes, 0 if unknown; `path` is relative to
     `LAR_HOME/files`, empty until it was fetched; `saved` is its name among the person's own files, where tools find it,
-    empty if it is not there; `problem` says why it could not be fetched or saved.
+    empty if it is not there; `problem` says why it could not be fetched or saved; `heard` is what is said in it.
     """
 
     kind: AttachmentKind
@@ -35,6 +35,7 @@ class Attachment:
     path: str = ""
     problem: str = ""
     saved: str = ""
+    heard: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Text:
     `addressed` is true where the bot is meant (private chat, mention, reply to it, command). `group_key` joins the
     parts of an album; `more_expected` is true for a paste the vendor probably split, so that the next part is awaited
     briefly. `edited` marks a new version of the message with this `vendor_id`; `reply_to_text` is the quoted text.
+    `source` says whose words these are where they are not the sender's own: those of a message that was handed on.
     """
 
     text: str
@@ -64,6 +66,7 @@ class Text:
     more_expected: bool = False
     edited: bool = False
     reply_to_text: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,11 @@ class Author(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message of the transcript. `created_at` is in seconds since the epoch. Immutable but for `turn_id`."""
+    """A message of the transcript. `created_at` is in seconds since the epoch.
+
+    It changes twice at most: a file without a word gets its turn, and the text of a message what came with it. `source`
+    is set where it holds content from outside.
+    """
 
     id: MessageId
     conversation_id: ConversationId
@@ -27,6 +31,7 @@ class Message:
     turn_id: TurnId | None = None
     vendor_id: str = ""
     attachments: tuple[Attachment, ...] = ()
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

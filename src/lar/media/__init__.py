@@ -1,1 +1,1 @@
-"""Images, audio and cameras: what people and machines show each other besides text."""
+"""Images, audio, documents, transcription and cameras: what people and machines show each other besides text."""

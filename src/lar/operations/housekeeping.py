@@ -6,18 +6,19 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from lar.conversations import answers
+from lar.conversations.attachments import FOLDER as FETCHED
 from lar.conversations.settings import ConversationSettings
 from lar.domain.job import Job
 from lar.domain.values import Clock
 from lar.engine.contract import Done, JobContext, Outcome
-from lar.store import artifacts, inbound, jobs
-from lar.tools.artifacts import sweep
+from lar.store import artifacts, inbound, jobs, pending
+from lar.tools.artifacts import FOLDER, sweep
 from lar.tools.settings import ArtifactSettings
 
 KIND = "housekeeping"
 """The kind of job that keeps house."""
 
-_DAY = 86400.0
+_DAY, _HOUR = 86400.0, 3600.0
 
 
 class HousekeepingHandler:
@@ -33,15 +34,18 @@ class HousekeepingHandler:
         self._clock = clock
 
     async def run(self, context: JobContext) -> Outcome:
-        """Close questions nobody answered, forget raw updates, finished jobs and their journals, and old artifacts."""
+        """Close questions nobody answered, forget raw updates, finished jobs with their journals, and old files."""
         now = self._clock()
         await context.write(answers.sweep, now)
         await context.write(inbound.forget_raw, now - self._settings.raw_days * _DAY)
         await context.write(inbound.prune, now - self._settings.retention_days * _DAY)
         while await context.write(jobs.prune, now - self._settings.retention_days * _DAY):
             pass
+        since = now - self._settings.file_hours * _HOUR
+        await context.write(pending.prune, since)
+        await asyncio.to_thread(sweep, self._files / FETCHED, since)
         await context.write(artifacts.forget, now - self._kept.keep_days * _DAY)
-        await asyncio.to_thread(sweep, self._files, now - self._kept.keep_days * _DAY)
+        await asyncio.to_thread(sweep, self._files / FOLDER, now - self._kept.keep_days * _DAY)
         return Done(self.schedule)
 
     def give_up(self, connection: Connection, _job: Job, _error: str) -> None:

@@ -1,13 +1,14 @@
 """The seam for runtimes: a turn goes in, events come out."""
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
-from lar.domain.artifact import Outgoing
+from lar.domain.artifact import Artifact, Outgoing
 from lar.domain.ids import TurnId
 from lar.domain.message import Exchange
 from lar.domain.turn import Limits, Usage
+from lar.domain.values import JsonObject
 from lar.engine.contract import Journal
 from lar.tools.contract import Toolbox, ToolStatus
 
@@ -17,7 +18,8 @@ class TurnRequest:
     """What a runtime is asked to answer. The same on every attempt of a turn.
 
     `system` is the system prompt, `history` the transcript before this turn (oldest first), `prompt` what the person
-    says now, `language` the one Lar speaks with them (an IETF tag, empty where that is not known).
+    says now, `media` what they show with it: files below `LAR_HOME/files` of kinds that the agent's model takes.
+    `language` is the one Lar speaks with them (an IETF tag, empty where that is not known).
     """
 
     turn_id: TurnId
@@ -29,13 +31,34 @@ class TurnRequest:
     journal: Journal
     steering: "Steering | None" = field(default=None)
     language: str = ""
+    media: tuple[Artifact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message that arrived for a running turn. `sources` says where content from outside in it came from."""
+
+    id: int
+    text: str
+    media: tuple[Artifact, ...] = ()
+    sources: tuple[str, ...] = ()
+
+    def plain(self) -> JsonObject:
+        """The same as the journal keeps it."""
+        return asdict(self)
+
+
+def read_said(plain: JsonObject) -> Said:
+    """Read what `Said.plain` wrote."""
+    media = tuple(Artifact(**artifact) for artifact in plain["media"])
+    return Said(plain["id"], plain["text"], media, tuple(plain["sources"]))
 
 
 class Steering(Protocol):
     """Messages that arrived for the running turn."""
 
-    async def arrived(self) -> Sequence[tuple[int, str]]:
-        """Id and text of those not taken yet, oldest first."""
+    async def arrived(self) -> Sequence[Said]:
+        """Those not taken yet, oldest first."""
         ...
 
     def taken(self, ids: Sequence[int]) -> None:

@@ -40,6 +40,7 @@ def _message(row: Row[*tuple[object, ...]]) -> Message:
         principal_id=None if row.principal_id is None else PrincipalId(row.principal_id),
         turn_id=None if row.turn_id is None else TurnId(row.turn_id),
         vendor_id=row.vendor_id,
+        source=row.source,
         attachments=tuple(
             replace(Attachment(**stored), kind=AttachmentKind(stored["kind"])) for stored in row.attachments
         ),
@@ -61,6 +62,7 @@ def add(connection: Connection, new: Message, group_key: str = "") -> MessageId:
                 "group_key": group_key,
                 "attachments": [asdict(attachment) for attachment in new.attachments],
                 "created_at": new.created_at,
+                "source": new.source,
             },
         ).scalar_one()
     )
@@ -114,6 +116,14 @@ def by_vendor_id(connection: Connection, conversation_id: ConversationId, vendor
 def rewrite(connection: Connection, message_id: MessageId, text: str) -> None:
     """Replace the text of a message that was edited before it was answered."""
     connection.execute(update(message).where(message.c.id == message_id).values(text=text))
+
+
+def tell(connection: Connection, told: Sequence[Message]) -> None:
+    """Write into messages what came with them: their text, and what became of their attachments."""
+    for each in told:
+        attachments = [asdict(attachment) for attachment in each.attachments]
+        values = {"text": each.text, "attachments": attachments}
+        connection.execute(update(message).where(message.c.id == each.id).values(values))
 
 
 def move(connection: Connection, ids: Sequence[int], turn_id: TurnId) -> None:

@@ -219,6 +219,8 @@ message = Table(
     _text("group_key"),
     Column("attachments", JSON, nullable=False),
     _time("created_at"),
+    # Where it came from, if its content is from outside.
+    _text("source"),
     Index("ix_message_conversation", "conversation_id", "id"),
     Index("ix_message_window", "conversation_id", "turn_id", "id"),
     sqlite_autoincrement=True,

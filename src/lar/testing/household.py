@@ -18,6 +18,7 @@ from lar.conversations.driver import Prompting, Surroundings, TurnHandler
 from lar.conversations.inbox import Inbox
 from lar.conversations.lane import TURN
 from lar.conversations.menu import MenuHandler
+from lar.conversations.pending import HINT, HintHandler
 from lar.conversations.presence import Presence
 from lar.conversations.problems import Problems
 from lar.conversations.settings import ConversationSettings
@@ -27,10 +28,12 @@ from lar.domain.inbound import Inbound, Text
 from lar.domain.message import Exchange
 from lar.domain.principal import Principal
 from lar.domain.turn import Limits
-from lar.engine.contract import Journal
+from lar.engine.contract import Handler, Journal
 from lar.engine.engine import Engine
 from lar.engine.settings import EngineSettings
 from lar.errors import StoreError
+from lar.media.capabilities import Kind
+from lar.media.intake import Intake
 from lar.operations.settings import SupportSettings
 from lar.operations.solve import solve_agent
 from lar.policy.access import AccessRules
@@ -103,6 +106,8 @@ class Plan:
     registry: Registry = field(default_factory=lambda: Registry(()))
     window: int = 20
     keep: int | None = None
+    intake: Intake | None = None
+    takes: frozenset[Kind] = frozenset(Kind)
     silent_channels: bool = False
     """Without the channel: a process whose configuration does not have it."""
     solver: Ask | None = None
@@ -126,7 +131,7 @@ class Household:
         where = (self.channel.manifest.name, self.channel.account)
         channels: Mapping[tuple[str, str], Channel] = {} if plan.silent_channels else {where: self.channel}
         accounts = {where: plan.rules}
-        main = Agent("main", "scripted", self.runtime, limits=plan.limits, registry=plan.registry)
+        main = Agent("main", "scripted", self.runtime, limits=plan.limits, registry=plan.registry, takes=plan.takes)
         self.agents = Agents({"main": main}, "main", self._solver(plan))
         self.facts = Facts(
             "1.2.3", self.clock(), self.problems, {"main": "scripted"}, "main", solves=plan.solver is not None
@@ -147,10 +152,13 @@ class Household:
                 clock=self.clock,
                 ticks=self._ticks,
                 save_upload=Uploads(Workspace(plan.folder / "workspace"), "uploads").save,
+                intake=plan.intake,
             ),
             self.presence,
         )
-        self.engine = Engine(self.db, {TURN: self.turns, ANNOUNCE: self.menus}, plan.engine, self.clock)
+        hints = HintHandler(plan.settings, self.clock)
+        handlers: dict[str, Handler] = {TURN: self.turns, ANNOUNCE: self.menus, HINT: hints}
+        self.engine = Engine(self.db, handlers, plan.engine, self.clock)
         self._tasks: list[asyncio.Task[None]] = []
         self._skipping, self._skipped = False, 0.0
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from lar.domain.artifact import Artifact
 from lar.domain.conversation import Place
 from lar.domain.ids import ConversationId, PrincipalId, TurnId
 from lar.domain.message import Exchange
@@ -62,6 +63,7 @@ class Ask:
     system: str = "You are Lar."
     place: Place = Place.PRIVATE
     steering: Steering | None = None
+    media: tuple[Artifact, ...] = ()
 
     def request(self, journal: MemoryJournal) -> TurnRequest:
         """The turn over this journal."""
@@ -75,6 +77,7 @@ class Ask:
             toolbox=TurnTools(Registry(self.tools), context, journal, Gate()),
             journal=journal,
             steering=self.steering,
+            media=self.media,
         )
 
 

@@ -110,9 +110,8 @@ def mime_type(head: bytes, name: str) -> str:
     return _UNKNOWN if by_name is None or packed or by_name in IMAGES else by_name
 
 
-def sweep(files: Path, before: float) -> None:
-    """Delete the folders of turns that kept nothing since this time (seconds since the epoch)."""
-    folder = files / FOLDER
+def sweep(folder: Path, before: float) -> None:
+    """Delete the folders in this one that nothing was put into since this time (seconds since the epoch)."""
     for turn in folder.iterdir() if folder.exists() else ():
         if turn.stat(follow_symlinks=False).st_mtime < before:
             shutil.rmtree(turn, ignore_errors=True)

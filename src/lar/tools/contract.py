@@ -210,6 +210,10 @@ class Toolbox(Protocol):
         """Where content from outside came from that the turn has seen so far."""
         ...
 
+    def saw(self, sources: Sequence[str]) -> None:
+        """Content from outside came in that no tool brought."""
+        ...
+
     async def execute(self, call: ToolCall) -> ToolOutcome:
         """Run the call once: unknown names and bad arguments come back as an error for the model.
 

@@ -91,6 +91,10 @@ class TurnTools:
         """Where content from outside came from that the turn has seen so far."""
         return tuple(self._taint)
 
+    def saw(self, sources: Sequence[str]) -> None:
+        """Content from outside came in that no tool brought."""
+        self._taint += [source for source in dict.fromkeys(sources) if source and source not in self._taint]
+
     async def execute(self, call: ToolCall) -> ToolOutcome:
         """Run the call once: unknown names, bad arguments and refusals come back as an outcome for the model.
 
@@ -110,9 +114,7 @@ class TurnTools:
             except ToolError as error:
                 return await self._record(call, ToolStatus.ERROR, str(error))
             output = await self._run(step, call, tool, arguments, effect)
-        source = output.get("source", "")
-        if source and source not in self._taint:
-            self._taint.append(source)
+        self.saw([output.get("source", "")])
         return _outcome(output)
 
     async def _record(self, call: ToolCall, status: ToolStatus, text: str) -> ToolOutcome:

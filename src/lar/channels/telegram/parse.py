@@ -108,6 +108,7 @@ def _message(message: _Json, plain: Inbound, me: Self, *, edited: bool) -> Inbou
         more_expected=units(text) >= _PASTE_UNITS,
         edited=edited,
         reply_to_text=_quoted(message),
+        source=_handed_on(message, sender),
     )
     return _placed(plain, message, sender, content)
 
@@ -194,6 +195,17 @@ def _quoted(message: _Json) -> str:
         return str(quote.get("text", ""))
     answered: _Json = message.get("reply_to_message") or {}
     return str(answered.get("text") or answered.get("caption") or "")
+
+
+def _handed_on(message: _Json, sender: Sender) -> str:
+    """Where a forwarded message comes from; nothing for what the sender wrote themselves."""
+    origin: _Json = message.get("forward_origin") or {}
+    who: _Json = origin.get("sender_user") or {}
+    if not origin or str(who.get("id", "")) == sender.user:
+        return ""
+    chat: _Json = origin.get("sender_chat") or origin.get("chat") or {}
+    name = _full_name(who) or origin.get("sender_user_name") or chat.get("title") or "somebody"
+    return f"forwarded from {name}"
 
 
 def _attachments(message: _Json) -> Iterator[Attachment]:

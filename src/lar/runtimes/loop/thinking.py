@@ -4,6 +4,7 @@ model:1 → tool:1.1 → tool:1.2 → model:2 → ... → the answer. What is do
 """
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic_ai.messages import (
@@ -18,6 +19,7 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.models import Model
 
+from lar.domain.artifact import Artifact
 from lar.domain.message import Author
 from lar.domain.turn import Usage
 from lar.domain.values import JsonObject
@@ -29,6 +31,7 @@ from lar.runtimes.contract import (
     ToolEnded,
     ToolStarted,
     TurnRequest,
+    read_said,
 )
 from lar.runtimes.loop.asking import Asking, Emit
 from lar.runtimes.loop.record import Answer, Transcript, read_answer
@@ -43,7 +46,7 @@ class Thinking:
         self._request = request
         self._emit = emit
         self._tools = {tool.name: tool for tool in request.toolbox.tools}
-        self._transcript = _opening(request)
+        self._transcript = Transcript()
         self._settings = settings
         self._asking = Asking(model, request.system, request.toolbox.tools, settings, sleep, emit)
         self._usage = Usage()
@@ -55,6 +58,7 @@ class Thinking:
             ThinkingError: it cannot go on.
 
         """
+        await self._open()
         number = 0
         while True:
             number += 1
@@ -69,6 +73,27 @@ class Thinking:
             if await self._act(number, answer.response.tool_calls):
                 self._emit(Finished("", silent=True))
                 return
+
+    async def _open(self) -> None:
+        """Begin with what was said before, and what is said now."""
+        for exchange in self._request.history:
+            said: ModelMessage = (
+                ModelRequest([UserPromptPart(exchange.text)])
+                if exchange.author is Author.USER
+                else ModelResponse([TextPart(exchange.text)])
+            )
+            self._transcript.add(said, exchange.author, exchange.text)
+        await self._say(self._request.prompt, self._request.media)
+
+    async def _say(self, text: str, media: Sequence[Artifact]) -> None:
+        """Add what a person says and shows."""
+        content = [BinaryContent(data, media_type=each.mime) for each in media if (data := await self._bytes(each))]
+        said = [text, *(each.path for each in media)] if media else text
+        self._transcript.add(ModelRequest([UserPromptPart([text, *content] if content else text)]), "user", said)
+
+    async def _bytes(self, artifact: Artifact) -> bytes:
+        """A file's content; nothing where it is gone."""
+        return await asyncio.to_thread(_read, self._settings.files / artifact.path)
 
     def _check_limits(self) -> None:
         """Whether one more model call is within the limits of the turn."""
@@ -85,12 +110,14 @@ class Thinking:
             return
 
         async def act() -> JsonObject:
-            return {"messages": [list(message) for message in await steering.arrived()]}
+            return {"messages": [said.plain() for said in await steering.arrived()]}
 
         heard = await self._request.journal.step(f"steer:{number}", "steer", {}, act, repeatable=True)
-        steering.taken([message_id for message_id, _ in heard["messages"]])
-        for _, text in heard["messages"]:
-            self._transcript.add(ModelRequest([UserPromptPart(text)]), "user", text)
+        messages = [read_said(plain) for plain in heard["messages"]]
+        steering.taken([said.id for said in messages])
+        for said in messages:
+            self._request.toolbox.saw(said.sources)
+            await self._say(said.text, said.media)
 
     async def _ask(self, number: int) -> Answer:
         output = await self._request.journal.step(
@@ -135,7 +162,7 @@ class Thinking:
             for artifact in outcome.shown
             if artifact.mime.startswith("image/")
             and artifact.size <= self._settings.max_image
-            and (data := await asyncio.to_thread(_read, self._settings.files / artifact.path))
+            and (data := await self._bytes(artifact))
         ]
         return [outcome.text, *images] if images else outcome.text
 
@@ -146,16 +173,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
-
-
-def _opening(request: TurnRequest) -> Transcript:
-    transcript = Transcript()
-    for exchange in request.history:
-        said: ModelMessage = (
-            ModelRequest([UserPromptPart(exchange.text)])
-            if exchange.author is Author.USER
-            else ModelResponse([TextPart(exchange.text)])
-        )
-        transcript.add(said, exchange.author, exchange.text)
-    transcript.add(ModelRequest([UserPromptPart(request.prompt)]), "user", request.prompt)
-    return transcript

@@ -1,0 +1,153 @@
+"""Photos, albums, recordings and documents, as people send them over Telegram."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ground import Require
+from lar.testing.stage import Stage, until
+from media_samples import bomb, docx, pdf, picture, spoken
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def asked(door: Stage, since: int) -> list[dict[str, Any]]:
+    """What models were asked since then."""
+    return [entry for entry in door.models.log if entry["n"] > since and entry["path"].endswith("/chat/completions")]
+
+
+def last_said(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """The parts of the last message of a question."""
+    content: Any = entry["body"]["messages"][-1]["content"]
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+async def test_a_captioned_photo(door: Stage, chat: int) -> None:
+    """R-LM-4: a photo with a caption is shown to the model at once, and referenced by its name afterwards."""
+    since = door.models.last_number
+    door.telegram.send_media("photo", picture(), chat, caption="what is this? [[image?]]")
+    assert (await door.replies(chat))[0].startswith("media: 1 in this message, 1 in all; image image/jpeg")
+    await door.telegram.ask("and before? [[image?]]", chat, match="media: 0 in this message, 0 in all")
+    [first, second] = asked(door, since)
+    assert [part["type"] for part in last_said(first)] == ["text", "image_url"]
+    assert "saved as uploads/photo-" in json.dumps(second["body"])
+
+
+async def test_a_photo_then_a_question(door: Stage, chat: int) -> None:
+    """R-TG-8: a photo without a word waits for the next message and belongs to it, once."""
+    since = door.models.last_number
+    door.telegram.send_media("photo", picture(), chat)
+    door.telegram.send_media("document", b"the boiler code is 4411", chat, filename="boiler.txt")
+    answer = await door.telegram.ask("what are these? [[image?]]", chat)
+    assert answer["text"].startswith("media: 1 in this message")
+    await door.telegram.ask("and now? [[image?]]", chat, match="media: 0 in this message, 0 in all")
+    await door.settled()
+    assert len(door.texts(chat)) == 2
+    [first, _] = asked(door, since)
+    assert "the boiler code is 4411" in last_said(first)[0]["text"]
+
+
+async def test_what_waits_outlives_a_restart(door: Stage, chat: int) -> None:
+    """R-TG-8: a file that waits for words still does so after the process was killed."""
+    door.telegram.send_media("photo", picture(), chat)
+    await until(door.telegram.bot.polling.is_set)
+    await door.telegram.ask("/whoami", chat)
+    await door.process.kill()
+    door.telegram.bot.end_poll("closed")
+    await door.start()
+    await door.telegram.until_polling()
+    assert (await door.telegram.ask("this? [[image?]]", chat))["text"].startswith("media: 1 in this message")
+
+
+@pytest.mark.parametrize("captioned", [0, 1, 2])
+async def test_an_album(door: Stage, chat: int, captioned: int) -> None:
+    """R-TG-7: the pictures of an album are one turn, whichever of them has the caption."""
+    since = door.models.last_number
+    for number in range(3):
+        caption = "three [[image?]]" if number == captioned else None
+        door.telegram.send_media("photo", picture(), chat, media_group_id=f"a{captioned}", caption=caption)
+    assert (await door.replies(chat))[0].startswith("media: 3 in this message, 3 in all")
+    await door.settled()
+    assert len(asked(door, since)) == 1
+
+
+async def test_too_many(door: Stage, chat: int) -> None:
+    """R-LM-4: of more than four pictures four are shown, and the person is told of the others."""
+    for number in range(6):
+        caption = "six [[image?]]" if not number else None
+        door.telegram.send_media("photo", picture(), chat, media_group_id="many", caption=caption)
+    said = "\n".join(await door.replies(chat))
+    assert "media: 4 in this message" in said
+    assert said.count("⚠️ I looked at 4 files only") == 2
+
+
+async def test_a_large_photo_is_scaled(door: Stage, chat: int) -> None:
+    """R-LM-4: a picture larger than models like is scaled down, and the model is told its real size."""
+    since = door.models.last_number
+    door.telegram.send_media("document", picture("PNG", (4000, 3000)), chat, filename="a.png", caption="see")
+    await door.replies(chat)
+    [entry] = asked(door, since)
+    assert "4000 x 3000 pixels, shown to you at 2048 x 1536" in last_said(entry)[0]["text"]
+
+
+async def test_a_voice_note(door: Stage, chat: int, tmp_path: Path, require: Require) -> None:
+    """R-TG-8: a voice note is transcribed and answered as if it had been typed; its words stay in the transcript."""
+    require("espeak-ng", "apt install espeak-ng")
+    require("ffmpeg", "apt install ffmpeg")
+    since = door.models.last_number
+    note = spoken("what is the boiler code", tmp_path) + b"SAY:what is the boiler code\0"
+    door.telegram.send_media("voice", note, chat)
+    told = (await door.replies(chat))[0]
+    assert told.startswith("echo: what is the boiler code\n[voice: voice-")
+    heard = next(entry for entry in door.models.log if entry["n"] > since)
+    assert heard["path"].endswith("/audio/transcriptions")
+    assert heard["body"]["model"] == "gpt-4o-mini-transcribe"
+    assert heard["body"]["file"]["size"] == len(note)
+    await door.telegram.ask("and?", chat)
+    assert "what is the boiler code" in json.dumps(door.models.log[-1]["body"]["messages"][1])
+
+
+async def test_a_voice_note_that_nobody_understands(door: Stage, chat: int) -> None:
+    """R-LM-4: a recording the service refuses is explained to the model and to the person."""
+    door.telegram.send_media("voice", b"", chat)
+    assert "⚠️ I could not understand voice-" in "\n".join(await door.replies(chat))
+
+
+async def test_a_pdf(door: Stage, chat: int) -> None:
+    """R-LM-4: a model that takes no documents gets the text of a PDF."""
+    door.telegram.send_media("document", pdf("The code is 4411"), chat, filename="plan.pdf", caption="what code?")
+    told = (await door.replies(chat))[0]
+    assert "--- text of plan.pdf ---\n[page 1]\nThe code is 4411\n--- end of plan.pdf ---" in told
+
+
+async def test_a_word_document(door: Stage, chat: int) -> None:
+    """R-LM-4: so does an office document."""
+    door.telegram.send_media("document", docx("The code is 4411"), chat, filename="plan.docx", caption="what code?")
+    assert "The code is 4411" in (await door.replies(chat))[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "told"),
+    [
+        (b"\xff\xd8\xff\xe0 nothing", "a.jpg", "it is damaged, or no image that is known here"),
+        (picture()[:3000], "half.jpg", "it is damaged"),
+        (bomb(30_000), "bomb.png", "30000 x 30000 pixels"),
+        (b"\x7fELF\0\0\0", "program.bin", "this kind of file cannot be read here"),
+        (pdf("x")[:200], "half.pdf", "damaged|no text"),
+    ],
+    ids=["corrupt", "half", "bomb", "unknown", "pdf"],
+)
+async def test_what_cannot_be_looked_at(door: Stage, chat: int, data: bytes, name: str, told: str) -> None:
+    """R-LM-4: a corrupt, hostile or unknown file is explained, and the rest of the message is answered."""
+    door.telegram.send_media("document", data, chat, filename=name, caption="what is it, word?")
+    answer = "\n".join(await door.replies(chat))
+    assert "what is it, word?" in answer
+    assert any(f"⚠️ I could not look at {name}: " in answer and each in answer for each in told.split("|"))
+
+
+async def test_an_oversized_file(door: Stage, chat: int) -> None:
+    """R-TG-14: a file over Telegram's limit is explained, by Lar itself."""
+    door.telegram.send_media("document", b"x" * 20_000_001, chat, filename="big.pdf", caption="and this?")
+    assert "⚠️ big.pdf did not reach me: " in "\n".join(await door.replies(chat))
