@@ -48,6 +48,7 @@ from lar.media.camera import Cameras
 from lar.media.camera_tools import NAMES as CAMERA_TOOLS
 from lar.media.camera_tools import camera_tools
 from lar.media.capabilities import takes
+from lar.media.eyes import FileEyes
 from lar.media.intake import intake
 from lar.memory.context import history, system_prompt
 from lar.memory.history import history_tool
@@ -382,7 +383,7 @@ class App:
                 *remembering(
                     self.db,
                     self._workspace,
-                    file_tools(self._workspace, self._artifacts, self.config.tools.files),
+                    file_tools(self._workspace, self._artifacts, self.config.tools.files, FileEyes(self.config.media)),
                 ),
                 http_tool(self.config.tools.http_client, Outside(self.config.tools.network), self._artifacts.keep),
                 *self._command_tools(),

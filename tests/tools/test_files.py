@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from lar.domain.conversation import Place
 from lar.domain.ids import ConversationId, PrincipalId, TurnId
@@ -11,9 +12,12 @@ from lar.domain.principal import Principal
 from lar.domain.risk import Deed
 from lar.domain.values import JsonObject
 from lar.errors import ToolError
+from lar.media.eyes import FileEyes
+from lar.media.settings import MediaSettings
 from lar.store import people
 from lar.store.database import Database
 from lar.testing.clock import FakeClock
+from lar.testing.models.samples import png_bytes
 from lar.testing.tool_contract import ToolContract
 from lar.testing.turns import ANN
 from lar.tools.artifacts import Artifacts
@@ -21,9 +25,11 @@ from lar.tools.contract import Tool, ToolContext, ToolResult
 from lar.tools.files import file_tools
 from lar.tools.settings import ArtifactSettings, FileSettings
 from lar.tools.workspace import Scope, Workspace
+from media_samples import pdf, picture
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
-SETTINGS = FileSettings(max_write_bytes=50_000, read_bytes=1000, max_image_bytes=1000, page_size=3)
+PNG = png_bytes()
+SETTINGS = FileSettings(max_write_bytes=50_000, read_bytes=1000, page_size=3)
+EYES = FileEyes(MediaSettings(max_image_side=256))
 
 
 @pytest.fixture
@@ -36,7 +42,7 @@ def workspace(tmp_path: Path) -> Workspace:
 def tools(sqlite_db: Database, tmp_path: Path, workspace: Workspace) -> dict[str, Tool]:
     """The tools by name."""
     artifacts = Artifacts(sqlite_db, tmp_path / "files", FakeClock(1.0), ArtifactSettings())
-    return {tool.name: tool for tool in file_tools(workspace, artifacts, SETTINGS)}
+    return {tool.name: tool for tool in file_tools(workspace, artifacts, SETTINGS, EYES)}
 
 
 @pytest.fixture
@@ -135,18 +141,36 @@ async def test_everybody_has_their_own(tools: dict[str, Tool], ann: ToolContext)
     assert (await run(tools, ann, "read_file", path="plan.txt")).text == "buy bread"
 
 
-async def test_an_image_is_shown_to_the_model(tools: dict[str, Tool], ann: ToolContext, workspace: Workspace) -> None:
-    """R-TO-3: `self_insert_artifact` and reading show an image to the model, if it is one and small enough."""
+async def test_a_document_is_read_page_by_page(tools: dict[str, Tool], ann: ToolContext, workspace: Workspace) -> None:
+    """R-LM-4: `read_file` gives the text of a PDF like that of any text, and says what is wrong with a broken one."""
+    with workspace.open(ann) as files:
+        files.write("plan.pdf", pdf("one", *["x" * 90] * 12, "the end"))
+        files.write("broken.docx", b"PK\3\4 and nothing")
+    first = (await run(tools, ann, "read_file", path="plan.pdf")).text
+    assert first.startswith("[page 1]\none")
+    assert first.endswith("[Page 1 of 2]")
+    assert "the end" in (await run(tools, ann, "read_file", path="plan.pdf", page=2)).text
+    assert "damaged" in await failing(tools, ann, "read_file", path="broken.docx")
+
+
+async def test_an_image_is_shown_to_the_model(
+    tools: dict[str, Tool], ann: ToolContext, workspace: Workspace, tmp_path: Path
+) -> None:
+    """R-TO-3: `self_insert_artifact` and reading show an image to the model, if it is one; a large one scaled down."""
     for name in ("read_file", "self_insert_artifact"):
         result = await run(tools, ann, name, path="pictures/cat.png")
         assert [artifact.mime for artifact in result.shown] == ["image/png"]
         assert "is shown to you" in result.text
     with workspace.open(ann) as files:
         files.write("fake.png", b"<html>")
-        files.write("big.png", PNG + b"\0" * 1000)
+        files.write("big.png", picture("PNG", (800, 400)))
+        files.write("half.png", PNG[:60])
         files.write("data.bin", b"\1\0\2")
     assert (await run(tools, ann, "self_insert_artifact", path="fake.png")) == ToolResult("<html>")
-    assert "larger than 1KB" in await failing(tools, ann, "self_insert_artifact", path="big.png")
+    [scaled] = (await run(tools, ann, "self_insert_artifact", path="big.png")).shown
+    with Image.open(tmp_path / "files" / scaled.path) as shown:
+        assert shown.size == (256, 128)
+    assert "is damaged" in await failing(tools, ann, "self_insert_artifact", path="half.png")
     assert "is no text" in await failing(tools, ann, "read_file", path="data.bin")
 
 

@@ -1,8 +1,9 @@
 """The tools for files: list, read, write, move, delete, send, and look at."""
 
 import asyncio
+import io
 import os
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, Protocol
 
 from pydantic import Field
 
@@ -11,7 +12,7 @@ from lar.domain.bytesize import format_bytes
 from lar.domain.risk import Deed, Risk
 from lar.domain.values import JsonObject
 from lar.errors import ToolError
-from lar.tools.artifacts import IMAGES, Artifacts, mime_type
+from lar.tools.artifacts import Artifacts
 from lar.tools.beneath import clean, shown
 from lar.tools.contract import Effect, Tool, ToolContext, ToolResult
 from lar.tools.define import tool
@@ -26,16 +27,28 @@ _MARKS = {Kind.FOLDER: "/", Kind.LINK: " (a link, not followed)", Kind.OTHER: " 
 _LISTED = 10_000
 
 
-def file_tools(workspace: Workspace, artifacts: Artifacts, settings: FileSettings) -> tuple[Tool, ...]:
+class Eyes(Protocol):
+    """Makes of a file what a model can look at. Both raise `ToolError` where it cannot be done."""
+
+    async def image(self, file: BinaryIO, name: str, /) -> BinaryIO | None:
+        """The image as it is shown; None where it is none."""
+        ...
+
+    async def text(self, file: BinaryIO, name: str, /) -> str | None:
+        """The text of a document that has to be unpacked; None where it is none."""
+        ...
+
+
+def file_tools(workspace: Workspace, artifacts: Artifacts, settings: FileSettings, eyes: Eyes) -> tuple[Tool, ...]:
     """All of them."""
     return (
-        *_looking_tools(workspace, artifacts, settings),
+        *_looking_tools(workspace, artifacts, settings, eyes),
         *_changing_tools(workspace, settings),
         _send_file(workspace, artifacts),
     )
 
 
-def _looking_tools(workspace: Workspace, artifacts: Artifacts, settings: FileSettings) -> tuple[Tool, ...]:
+def _looking_tools(workspace: Workspace, artifacts: Artifacts, settings: FileSettings, eyes: Eyes) -> tuple[Tool, ...]:
     @tool(risk=Risk.READ, repeatable=True)
     async def list_files(
         context: ToolContext,
@@ -62,7 +75,7 @@ def _looking_tools(workspace: Workspace, artifacts: Artifacts, settings: FileSet
 
     @tool(risk=Risk.READ, repeatable=True)
     async def read_file(context: ToolContext, path: Path, scope: Scope = Scope.OWN, page: PageNumber = 1) -> ToolResult:
-        """Read a text file, page by page, or look at an image.
+        """Read a text or a document (PDF, Word, Excel, ...), page by page, or look at an image.
 
         Args:
             context: Who asks.
@@ -85,18 +98,13 @@ def _looking_tools(workspace: Workspace, artifacts: Artifacts, settings: FileSet
 
     async def _look_at(context: ToolContext, path: str, scope: Scope, page: int) -> ToolResult:
         with workspace.open(context, scope) as files, files.read(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            mime = mime_type(file.read(16), path)
-            if mime not in IMAGES:
-                text = await asyncio.to_thread(_page, file, path, page, settings.read_bytes)
+            image = await eyes.image(file, path)
+            if image is None:
+                document = await eyes.text(file, path)
+                source = file if document is None else io.BytesIO(document.encode("utf-8", "replace"))
+                text = await asyncio.to_thread(_page, source, path, page, settings.read_bytes)
                 return ToolResult(text, source=_source(path, scope, settings))
-            if size > settings.max_image_bytes:
-                most = format_bytes(settings.max_image_bytes)
-                raise ToolError(
-                    f"{shown(path)} is larger than {most}, the most that can be looked at. Make it smaller."
-                )
-            file.seek(0)
-            artifact = await artifacts.keep(context, file, path)
+            artifact = await artifacts.keep(context, image, path)
             said = f"{shown(path)} ({described(artifact)}) is shown to you."
             return ToolResult(said, shown=(artifact,), source=_source(path, scope, settings))
 
@@ -226,7 +234,7 @@ def _listed(entries: list[Entry], page: int, size: int) -> str:
 
 def _page(file: BinaryIO, path: str, page: int, size: int) -> str:
     """A page of a text; it begins and ends between characters."""
-    whole = os.fstat(file.fileno()).st_size
+    whole = file.seek(0, os.SEEK_END)
     file.seek((page - 1) * size)
     data = file.read(size + 3)
     if b"\0" in data:

@@ -73,9 +73,6 @@ class FileSettings(BaseModel):
     read_bytes: ByteSize = Field(
         default=40_000, ge=1000, validate_default=True, description="How much of a text one call reads."
     )
-    max_image_bytes: ByteSize = Field(
-        default=5_000_000, gt=0, validate_default=True, description="Largest image that is shown to a model."
-    )
     page_size: int = Field(default=200, ge=1, description="How many names one page of a list of files has.")
     save_incoming_uploads: bool = Field(
         default=True, description="Whether files that people send are put among their own, for tools to use."
