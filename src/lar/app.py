@@ -422,7 +422,9 @@ class App:
     def _command_tools(self) -> Sequence[Tool]:
         """The tools that run something in the sandbox."""
         settings = self.config.tools
-        commands = Commands(self.sandboxes, self._workspace, self._artifacts, settings)
+        commands = Commands(
+            self.sandboxes, self._workspace, self._artifacts, settings, max_image=self.config.media.max_image_bytes
+        )
         shell = (shell_tool(commands, settings),) if settings.shell.enabled else ()
         return (*shell, *(python_tools(commands, settings.python_exec) if settings.python_exec.enabled else ()))
 

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from lar.channels.telegram.settings import TelegramSettings
 from lar.errors import MissingComponent
 from lar.media.camera import Device
+from lar.media.settings import MediaSettings
 from lar.operations import doctor
 from lar.operations.doctor import Check, Subject
 from lar.operations.home import Running, announce, token
@@ -138,3 +139,19 @@ async def test_the_browser(subject: Subject, monkeypatch: pytest.MonkeyPatch) ->
     assert "switched off" in (await said(BrowserSettings(enabled=False))).detail
     monkeypatch.setattr(finding, "find", missing)
     assert (await said(BrowserSettings())).remedy == "apt install chromium"
+
+
+async def test_what_understands_recordings(subject: Subject) -> None:
+    """R-TG-8: the doctor says what transcribes, and what would."""
+    found = await examined(replace(subject, media=MediaSettings(ffmpeg="not-there")))
+    assert "GROQ_API_KEY" in found["transcription"].detail
+    assert found["ffmpeg"].remedy == "apt install ffmpeg"
+    found = await examined(
+        replace(
+            subject,
+            providers={"openai": ProviderSettings(api_keys=(SecretStr("k"),))},
+            media=MediaSettings(ffmpeg="sh"),
+        )
+    )
+    assert found["transcription"].detail == "by openai:gpt-4o-mini-transcribe"
+    assert found["ffmpeg"].state == "ok"

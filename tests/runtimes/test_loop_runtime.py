@@ -332,3 +332,15 @@ async def test_a_model_looks_at_what_a_tool_shows(sim: ModelSim, models: Models,
     last = json.dumps(sim.log[-1])
     assert last.count(base64.b64encode(PNG).decode()) == 1
     assert "a still" in last
+
+
+async def test_what_people_show_reaches_the_model(models: Models, sim: ModelSim, tmp_path: Path) -> None:
+    """R-LM-4: files of the question and of what joins it are shown; one that is gone is left out, in the same words."""
+    (tmp_path / "a.png").write_bytes(PNG)
+    runtime = LoopRuntime(models, LoopSettings("openai:gpt-5-mini", files=tmp_path))
+    media = (Artifact("a.png", "a.png", "image/png", len(PNG)), Artifact("gone.png", "gone.png", "image/png", 9))
+    answer = answer_of(await think(runtime, Ask("what is it? [[image?]]", media=media)))
+    assert answer.text == f"media: 1 in this message, 1 in all; image image/png {len(PNG)}B"
+    journal = MemoryJournal()
+    await think(runtime, Ask("hello", media=media[1:]), journal)
+    assert json.dumps(sim.log[-1]["body"]).count("hello") == 1

@@ -12,6 +12,8 @@ from lar.domain.risk import Deed, Risk
 from lar.domain.values import JsonObject
 from lar.media.camera import Cameras, Device
 from lar.media.camera_tools import camera_tools
+from lar.media.eyes import FileEyes
+from lar.media.settings import MediaSettings
 from lar.memory.history import history_tool
 from lar.memory.notes import note_tools
 from lar.memory.settings import MemorySettings
@@ -199,7 +201,7 @@ def furnish(house: Household, folder: Path, here: Site) -> list[Tool]:
         *note_tools(house.db, house.clock),
         history_tool(house.db),
         *sending_tools(house.db, {("fake", "main"): house.plan.rules}),
-        *remembering(house.db, workspace, file_tools(workspace, artifacts, FileSettings())),
+        *remembering(house.db, workspace, file_tools(workspace, artifacts, FileSettings(), FileEyes(MediaSettings()))),
         http_tool(HttpClientSettings(), elsewhere(), artifacts.keep),
         *camera_tools(Cameras(CameraSettings(), [still]), artifacts.keep),
         code,

@@ -26,14 +26,13 @@ from lar.tools.artifacts import Artifacts
 from lar.tools.commands import Commands
 from lar.tools.contract import Tool, ToolContext, ToolResult
 from lar.tools.python import Python, python_tools
-from lar.tools.settings import ArtifactSettings, FileSettings, PythonSettings, ToolSettings
+from lar.tools.settings import ArtifactSettings, PythonSettings, ToolSettings
 from lar.tools.shell import shell_tool
 from lar.tools.workspace import Scope, Workspace
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 WELL = Result(0, None, b"done", b"", 0.1)
 SETTINGS = ToolSettings(
-    files=FileSettings(max_image_bytes=1000),
     artifacts=ArtifactSettings(max_bytes=5000),
     python_exec=PythonSettings(max_code_bytes=1000),
 )
@@ -100,7 +99,7 @@ async def bench_of(sandbox: Scripted | None, db: Database, folder: Path) -> Benc
     await chooser.settled()
     workspace = Workspace(folder / "workspace")
     artifacts = Artifacts(db, folder / "files", FakeClock(1.0), SETTINGS.artifacts)
-    commands = Commands(chooser, workspace, artifacts, SETTINGS)
+    commands = Commands(chooser, workspace, artifacts, SETTINGS, max_image=1000)
     tools = (shell_tool(commands, SETTINGS), *python_tools(commands, SETTINGS.python_exec))
     who = await db.write(people.add, "t", "m", "ann", replace(ANN, id=PrincipalId(0)), 1.0)
     ann = ToolContext(who, ConversationId(1), TurnId(1), call="1.1")

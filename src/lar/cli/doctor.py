@@ -32,6 +32,7 @@ def doctor(arguments: argparse.Namespace) -> int:
             sandbox=config.sandbox,
             cameras=devices(config.tools.camera),
             browser=config.tools.browser,
+            media=config.media,
         )
         found += asyncio.run(checks.examine(subject))
     for check in found:

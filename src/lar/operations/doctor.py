@@ -16,7 +16,10 @@ from lar.channels.telegram.probe import who_am_i
 from lar.channels.telegram.settings import TelegramSettings
 from lar.domain.bytesize import format_bytes
 from lar.errors import ChannelError, LarError, MissingComponent
+from lar.media.audio import ffmpeg
 from lar.media.camera import Device
+from lar.media.settings import MediaSettings
+from lar.media.transcription import choose
 from lar.operations import home
 from lar.providers.settings import ProviderSettings
 from lar.sandboxes.choose import Tried, backend, explain, pick, try_out
@@ -60,6 +63,7 @@ class Subject:
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     cameras: Sequence[Device] = ()
     browser: BrowserSettings = field(default_factory=BrowserSettings)
+    media: MediaSettings = field(default_factory=MediaSettings)
 
 
 async def examine(subject: Subject) -> list[Check]:
@@ -71,6 +75,8 @@ async def examine(subject: Subject) -> list[Check]:
         _postgres_driver(subject.database),
         _providers(subject.providers),
         await _telegram(subject.telegram, subject.ask_vendors),
+        _transcription(subject),
+        _ffmpeg(subject.media.ffmpeg),
         _port(subject.host, subject.port, running),
         *await _sandboxes(subject.sandbox),
         _cameras(subject.cameras),
@@ -141,6 +147,22 @@ def _providers(providers: Mapping[str, ProviderSettings]) -> Check:
         return Check("models", "note", "no provider is configured: the offline runtime answers", remedy)
     each = (f"{name} ({len(provider.keys) or 'no'} keys)" for name, provider in providers.items())
     return Check("models", "ok", ", ".join(each))
+
+
+def _transcription(subject: Subject) -> Check:
+    found = choose(subject.media, subject.providers, subject.home)
+    if isinstance(found, str):
+        return Check("transcription", "note", f"recordings are not understood: {found}")
+    return Check("transcription", "ok", f"by {found.name}")
+
+
+def _ffmpeg(program: str) -> Check:
+    found = ffmpeg(program)
+    if found is None:
+        return Check(
+            "ffmpeg", "note", "not there: recordings in unusual formats are not converted", "apt install ffmpeg"
+        )
+    return Check("ffmpeg", "ok", found)
 
 
 async def _telegram(settings: TelegramSettings, ask: bool) -> Check:

@@ -62,13 +62,22 @@ class Command:
 
 
 class Commands:
-    """Runs commands for the tools that have some."""
+    """Runs commands for the tools that have some. Images up to `max_image` bytes are shown to models."""
 
-    def __init__(self, chooser: Chooser, workspace: Workspace, artifacts: Artifacts, settings: ToolSettings) -> None:
+    def __init__(
+        self,
+        chooser: Chooser,
+        workspace: Workspace,
+        artifacts: Artifacts,
+        settings: ToolSettings,
+        *,
+        max_image: int = 5_000_000,
+    ) -> None:
         self._chooser = chooser
         self._workspace = workspace
         self._artifacts = artifacts
         self._settings = settings
+        self._max_image = max_image
         self._caps = Caps(settings.artifacts.max_bytes, 2 * settings.artifacts.max_bytes, _OUT)
 
     @property
@@ -201,7 +210,7 @@ class Commands:
         if _fits(file.name, *command.show):
             if artifact.mime not in IMAGES:
                 done.append("is no image that can be shown to you")
-            elif file.size > self._settings.files.max_image_bytes:
+            elif file.size > self._max_image:
                 done.append("is too large to be shown to you: make it smaller")
             else:
                 given.shown += (artifact,)

@@ -224,3 +224,18 @@ def test_fuzzed(kind: str, fields: dict[str, Any], real: bool) -> None:
         return
     assert found.sender
     assert found.address
+
+
+@pytest.mark.parametrize(
+    ("origin", "source"),
+    [
+        ({"type": "user", "sender_user": {"id": 8, "first_name": "Eve"}}, "forwarded from Eve"),
+        ({"type": "hidden_user", "sender_user_name": "Somebody Else"}, "forwarded from Somebody Else"),
+        ({"type": "channel", "chat": {"id": -3, "title": "News"}}, "forwarded from News"),
+        ({"type": "chat", "sender_chat": {"id": -3}}, "forwarded from somebody"),
+        ({"type": "user", "sender_user": ANA}, ""),
+    ],
+)
+def test_forwarded(origin: dict[str, Any], source: str) -> None:
+    """R-PO-3: what somebody else wrote is known as theirs; one's own words that are handed on stay one's own."""
+    assert text_of(message(text="hello", forward_origin=origin)).source == source
