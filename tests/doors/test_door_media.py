@@ -1,13 +1,14 @@
 """Photos, albums, recordings and documents, as people send them over Telegram."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ground import Require
-from lar.testing.stage import Stage, until
+from lar.testing.stage import FIRST_USER, Stage, stage, until
 from media_samples import bomb, docx, pdf, picture, spoken
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -54,6 +55,7 @@ async def test_what_waits_outlives_a_restart(door: Stage, chat: int) -> None:
     door.telegram.send_media("photo", picture(), chat)
     await until(door.telegram.bot.polling.is_set)
     await door.telegram.ask("/whoami", chat)
+    await door.settled()
     await door.process.kill()
     door.telegram.bot.end_poll("closed")
     await door.start()
@@ -151,3 +153,27 @@ async def test_an_oversized_file(door: Stage, chat: int) -> None:
     """R-TG-14: a file over Telegram's limit is explained, by Lar itself."""
     door.telegram.send_media("document", b"x" * 20_000_001, chat, filename="big.pdf", caption="and this?")
     assert "⚠️ big.pdf did not reach me: " in "\n".join(await door.replies(chat))
+
+
+async def test_a_voice_note_without_any_service(tmp_path: Path, require: Require) -> None:
+    """R-TG-8: the same by ffmpeg and whisper-cli on this machine; a stand-in says what it was given."""
+    require("espeak-ng", "apt install espeak-ng")
+    require("ffmpeg", "apt install ffmpeg")
+    whisper = tmp_path / "whisper-cli"
+    whisper.write_text(
+        f"#!{sys.executable}\nimport sys, wave\ngiven = sys.argv\n"
+        "with wave.open(given[given.index('-f') + 1]) as sound:\n"
+        "    said = f'{sound.getnchannels()} channel, {sound.getframerate()} Hz'\n"
+        "open(given[given.index('-of') + 1] + '.txt', 'w').write(said)\n"
+    )
+    whisper.chmod(0o700)
+    env = {
+        "LAR__MEDIA__TRANSCRIPTION__BACKEND": "whisper-cli",
+        "LAR__MEDIA__TRANSCRIPTION__WHISPER_CLI": str(whisper),
+        "LAR__MEDIA__TRANSCRIPTION__WHISPER_CLI_MODEL": str(whisper),
+    }
+    async with stage(tmp_path / "stage", env=env) as here:
+        await here.start()
+        await here.telegram.until_polling()
+        here.telegram.send_media("voice", spoken("turn the heating down", tmp_path), FIRST_USER)
+        assert (await here.replies(FIRST_USER))[0].startswith("echo: 1 channel, 16000 Hz\n[voice: ")
