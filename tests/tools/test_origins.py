@@ -8,6 +8,8 @@ import pytest
 from lar.domain.ids import ConversationId, PrincipalId, TurnId
 from lar.domain.principal import Principal
 from lar.domain.risk import Risk
+from lar.media.eyes import FileEyes
+from lar.media.settings import MediaSettings
 from lar.policy.gate import Gate
 from lar.store import people
 from lar.store.database import Database
@@ -38,7 +40,7 @@ class Turns:
     def __init__(self, db: Database, ann: ToolContext, folder: Path) -> None:
         workspace = Workspace(folder / "workspace")
         artifacts = Artifacts(db, folder / "files", FakeClock(1.0), ArtifactSettings())
-        tools = remembering(db, workspace, file_tools(workspace, artifacts, FileSettings()))
+        tools = remembering(db, workspace, file_tools(workspace, artifacts, FileSettings(), FileEyes(MediaSettings())))
         self._registry = Registry((*tools, read_page))
         self._ann = ann
 
