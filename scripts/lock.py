@@ -21,7 +21,7 @@ EVERY_EXTRA = [option for name in EXTRAS if name not in LARGE for option in ("--
 SETS: dict[str, list[str]] = {
     "bench": [*EVERY_EXTRA, "--group", "bench"],
     "dev": [*EVERY_EXTRA, "--group", "dev", "--constraint", "locks/bench.lock"],
-    "run": ["--constraint", "locks/bench.lock"],
+    "run": ["--extra", "anthropic", "--extra", "google", "--constraint", "locks/bench.lock"],
 }
 FLAGS = ["--universal", "--python-version", "3.11", "--generate-hashes", "--quiet"]
 PLAIN = ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]

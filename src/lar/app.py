@@ -69,10 +69,16 @@ from lar.operations.triage import KIND as TRIAGE
 from lar.operations.triage import TriageHandler
 from lar.policy.access import AccessRules
 from lar.policy.gate import Gate
+from lar.providers.anthropic.factory import AnthropicFactory
 from lar.providers.asking import Ask, Asker
-from lar.providers.contract import Parameters
+from lar.providers.contract import ModelFactory, Parameters
+from lar.providers.google.factory import GoogleFactory
+from lar.providers.groq.factory import GroqFactory
 from lar.providers.models import Models
+from lar.providers.ollama.factory import OllamaFactory
 from lar.providers.openai.factory import OpenAIFactory
+from lar.providers.openrouter.factory import OpenRouterFactory
+from lar.providers.settings import ProviderKind, ProviderSettings
 from lar.runtimes.contract import Runtime
 from lar.runtimes.loop.runtime import LoopRuntime
 from lar.runtimes.loop.settings import LoopSettings
@@ -103,6 +109,16 @@ from lar.tools.silence import stay_silent
 from lar.tools.workspace import Uploads, Workspace
 
 log = structlog.get_logger(__name__)
+
+PROVIDERS: Mapping[ProviderKind, Callable[[str, ProviderSettings], ModelFactory]] = {
+    "openai": OpenAIFactory,
+    "openai_responses": OpenAIFactory,
+    "openrouter": OpenRouterFactory,
+    "google": GoogleFactory,
+    "groq": GroqFactory,
+    "anthropic": AnthropicFactory,
+    "ollama": OllamaFactory,
+}
 
 PARTS = frozenset({"gateway", "worker", "web"})
 """What `lar run --only` may name: where people talk; what does the turns; the HTTP server."""
@@ -143,7 +159,8 @@ class App:
         self._closing: list[Callable[[], Awaitable[None]]] = []
         if self._polls:
             self._add_telegram(config.channels.telegram)
-        self._models = Models({name: OpenAIFactory(name, settings) for name, settings in config.providers.items()})
+        factories = {name: PROVIDERS[settings.kind](name, settings) for name, settings in config.providers.items()}
+        self._models = Models(factories, config.models.takes)
         self._loops: list[LoopRuntime] = []
         self._solver = self._build_solver()
         self._workspace = Workspace(config.home / Path(config.tools.files.root_dir).expanduser())
@@ -468,19 +485,18 @@ class App:
 
     def _build_triage(self) -> TriageHandler:
         settings = self.config.support
-        ask = self._asker(settings.triage_model)
+        ask = self._asker(self.config.models.triage)
         planner = self._solver[1] if self._solver and settings.propose_solutions else None
         return TriageHandler(self.reports, ask, self._telling(), settings.notice_minutes * 60, self.clock, planner)
 
     def _build_solver(self) -> tuple[Agent, Planner] | None:
         settings, config = self.config.support, self.config
-        ask = self._asker(settings.solve_model)
+        ask = self._asker(config.models.solve)
         return solve_agent(self.db, ask, config.home, settings, Redactor(config.secrets)) if ask else None
 
     def _asker(self, model: str) -> Ask | None:
-        """What asks this model, or where none is named that of the main agent; None: there is no model."""
-        reference = model or self.config.agents["main"].model
-        return Asker(self._models, reference, self.config.support.max_output_tokens) if reference else None
+        """What asks this model; None: there is none."""
+        return Asker(self._models, model, self.config.support.max_output_tokens) if model else None
 
     def _telling(self) -> Telling:
         known = notify_address(self.config.support.notify_chat, self.rules)

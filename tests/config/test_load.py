@@ -176,15 +176,56 @@ def test_files_that_cannot_be_read(home: Path) -> None:
     assert "line 1" in refusal(home, "[server\nport=1")
 
 
-def test_defaults_of_agents(home: Path) -> None:
-    """A key of OpenAI is enough for a model; another provider's key alone is told to be unused."""
-    assert read(home, env={"OPENAI_API_KEY": "k"}).agents["main"].model == "openai:gpt-5-mini"
-    groq = read(home, env={"GROQ_API_KEY": "k"})
-    assert groq.agents["main"].runtime == "offline"
-    assert "providers.groq is not used" in groq.warnings[0]
-    assert groq.providers["groq"].base_url == "https://api.groq.com/openai/v1"
+@pytest.mark.parametrize(
+    ("variables", "chat", "summary", "triage", "transcription"),
+    [
+        (["OPENAI"], "openai:gpt-5-mini", "openai:gpt-5-nano", "openai:gpt-5-mini", "openai:gpt-4o-mini-transcribe"),
+        (
+            ["GEMINI", "GROQ"],
+            "gemini:gemini-3-flash-preview",
+            "groq:qwen/qwen3-32b",
+            "groq:openai/gpt-oss-120b",
+            "groq:whisper-large-v3-turbo",
+        ),
+        (["GEMINI"], *["gemini:gemini-3-flash-preview"] * 3, ""),
+        (["ANTHROPIC"], "anthropic:claude-sonnet-4-6", "anthropic:claude-haiku-4-5", "anthropic:claude-sonnet-4-6", ""),
+    ],
+)
+def test_models_fit_the_keys(
+    home: Path, variables: list[str], chat: str, summary: str, triage: str, transcription: str
+) -> None:
+    """R-LM-2: a key in the environment is enough; with those of Gemini and Groq the work is split as Aika split it."""
+    config = read(home, env={f"{name}_API_KEY": "k" for name in variables})
+    models = config.models
+    assert config.agents["main"].model == models.chat == chat
+    assert (models.summary, models.triage, models.solve) == (summary, triage, triage)
+    assert models.transcription == transcription
+    assert not config.warnings
+
+
+def test_models_that_are_set_are_not_guessed(home: Path) -> None:
+    """R-LM-2: what is written down wins, a server of one's own is asked for nothing else, and offline stays offline."""
+    toml = '[providers.openai]\nbase_url = "http://127.0.0.1:1/v1"\n[agents.main]\nmodel = "openai:mine"\n'
+    own = read(home, toml + '[support]\ntriage_model = "openai:other"', {"OPENAI_API_KEY": "k"}).models
+    assert (own.chat, own.summary, own.triage, own.solve) == (
+        "openai:mine",
+        "openai:mine",
+        "openai:other",
+        "openai:mine",
+    )
+    (home / "lar.toml").unlink()
     offline = read(home, env={"OPENAI_API_KEY": "k", "LAR__AGENTS__MAIN__RUNTIME": "offline"})
-    assert offline.agents["main"].model == ""
+    assert (offline.agents["main"].model, offline.models.triage) == ("", "")
+    with pytest.raises(ConfigError, match="set GROQ_API_KEY"):
+        read(home, "[models]\nsummary = 'groq:x'", {"OPENAI_API_KEY": "k"})
+
+
+def test_fallback_keys(home: Path) -> None:
+    """R-LM-3: Aika's names of further keys are read, each key once, in order."""
+    env = {"GEMINI_API_KEY": "a", "GEMINI_API_KEY_FALLBACK": "b", "GEMINI_API_KEY_FALLBACKS": "c, d,b"}
+    config = read(home, env=env)
+    assert config.providers["gemini"].keys == ("a", "b", "c", "d")
+    assert {"a", "b", "c", "d"} <= config.secrets
 
 
 def test_a_key_of_the_file_is_not_overruled_by_a_usual_name(home: Path) -> None:

@@ -6,10 +6,10 @@ import pytest
 from pydantic import SecretStr
 
 from lar.errors import ThinkingError
-from lar.providers import asking
-from lar.providers.asking import RETRIES, Asker
+from lar.providers.asking import Asker
 from lar.providers.models import Models
 from lar.providers.openai.factory import OpenAIFactory
+from lar.providers.patience import Patience
 from lar.providers.settings import ProviderSettings
 from lar.testing.models import ModelSim
 
@@ -22,16 +22,15 @@ async def sim() -> AsyncIterator[ModelSim]:
 
 
 @pytest.fixture
-async def ask(sim: ModelSim, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Asker]:
+async def ask(sim: ModelSim) -> AsyncIterator[Asker]:
     """Asks it, without waiting between two tries."""
 
     async def at_once(_seconds: float) -> None:
         """Do not wait."""
 
-    monkeypatch.setattr(asking.asyncio, "sleep", at_once)
     settings = ProviderSettings(kind="openai", base_url=sim.openai_url, api_key=SecretStr("sk-test"))
     models = Models({"openai": OpenAIFactory("openai", settings)})
-    yield Asker(models, "openai:gpt-5-mini", 100)
+    yield Asker(models, "openai:gpt-5-mini", 100, patience=Patience(sleep=at_once))
     await models.close()
 
 
@@ -46,4 +45,4 @@ async def test_trouble_is_tried_again_and_then_told(sim: ModelSim, ask: Asker) -
     with pytest.raises(ThinkingError) as told:
         await ask("You are brief.", "[[status:500 always]]")
     assert told.value.kind == "overloaded"
-    assert len(sim.log) == RETRIES + 1
+    assert len(sim.log) == Patience().retries + 1

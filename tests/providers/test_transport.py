@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from aiohttp import web
 
-from lar.providers.openai.client import Chunk
+from lar.providers.openai_sdk import Chunk
 from lar.providers.transport import AiohttpTransport
 
 PATIENCE = httpx2.Timeout(0.3)

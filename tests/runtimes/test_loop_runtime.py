@@ -220,8 +220,8 @@ async def test_a_failed_call_leaves_the_journal_as_it_was(runtime: LoopRuntime) 
     """A model call that failed is no answer: the next attempt of the turn asks again."""
     journal = MemoryJournal()
     with pytest.raises(ThinkingError):
-        await think(runtime, Ask("[[status:401]]"), journal)
-    assert answer_of(await think(runtime, Ask("[[status:401]]"), journal.reborn())).text
+        await think(runtime, Ask("[[status:400]]"), journal)
+    assert answer_of(await think(runtime, Ask("[[status:400]]"), journal.reborn())).text
 
 
 async def test_an_unreachable_provider_is_explained() -> None:
@@ -290,14 +290,14 @@ async def test_a_filtered_answer_is_a_refusal(sim: ModelSim) -> None:
     await models.close()
 
 
-async def test_a_long_wait_is_not_waited_out(
-    runtime: LoopRuntime, waits: list[float], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A provider that wants minutes is not waited for: the person is told when to come back."""
-    monkeypatch.setattr("lar.runtimes.loop.asking._LONGEST_WAIT", 0.5)
-    with pytest.raises(ThinkingError) as caught:
-        await think(runtime, Ask("[[status:429 always]]"))
-    assert (caught.value.retry_after, waits) == (1.0, [])
+async def test_a_long_wait_is_not_waited_out(runtime: LoopRuntime, sim: ModelSim, waits: list[float]) -> None:
+    """A provider whose quota is used up is not waited for: it is left alone, and the person told when."""
+    for _ in range(2):
+        with pytest.raises(ThinkingError) as caught:
+            await think(runtime, Ask("[[status:quota always]]"))
+        assert caught.value.kind == "quota"
+        assert caught.value.retry_after == pytest.approx(3600, abs=60)
+    assert (len(sim.log), waits) == (1, [])
 
 
 async def test_a_very_long_answer_is_whole(runtime: LoopRuntime) -> None:

@@ -13,10 +13,10 @@ from lar.config.secret import is_secret, secret_values
 from lar.config.sources import overrides, read_file, read_variables
 from lar.config.tree import DEFAULT_DATABASE, STRICT, Config, Settings
 from lar.errors import ConfigError
-from lar.providers.settings import USUAL, ProviderSettings
+from lar.providers.settings import FALLBACKS, USUAL, ModelSettings, ProviderSettings, Usual
 from lar.runtimes.settings import AgentSettings
 
-DEFAULT_MODEL = "openai:gpt-5-mini"
+EXAMPLE_MODEL = "openai:gpt-5-mini"
 
 
 def home_folder(environ: Mapping[str, str], home: Path | None = None) -> Path:
@@ -49,10 +49,11 @@ def load(
         raise ConfigError("\n".join(conformer.refusals))
     _fill_in(tree, variables)
     config = _validated(tree, conformer, home)
-    return _resolved(config).model_copy(
+    resolved = _resolved(config)
+    return resolved.model_copy(
         update={
             "file": file,
-            "warnings": (*conformer.warnings, *_idle_providers(config)),
+            "warnings": (*conformer.warnings, *_idle_providers(resolved)),
             "secrets": frozenset(_secrets(config, home, variables)) - {""},
         }
     )
@@ -68,10 +69,17 @@ def _fill_in(tree: Tree, variables: Mapping[str, str]) -> None:
         if usual.variable not in variables and name not in providers:
             continue
         provider = _table(providers, name)
+        provider.setdefault("kind", usual.kind)
         if usual.variable in variables and not provider.get("api_keys"):
             provider.setdefault("api_key", variables[usual.variable])
-        if usual.base_url and "kind" not in provider:
-            provider.setdefault("base_url", usual.base_url)
+            if more := _more_keys(usual, variables):
+                provider.setdefault("api_keys", more)
+
+
+def _more_keys(usual: Usual, variables: Mapping[str, str]) -> list[str]:
+    """The keys that take over from the first one: `..._FALLBACK` is one, `..._FALLBACKS` are several with commas."""
+    texts = (variables.get(usual.variable + ending, "") for ending in FALLBACKS)
+    return [key for text in texts for part in text.split(",") if (key := part.strip())]
 
 
 def _table(tree: Tree, name: str) -> Tree:
@@ -129,13 +137,23 @@ def _secrets(settings: Settings, home: Path, variables: Mapping[str, str]) -> It
 
 _USUAL_VARIABLES = frozenset({"TELEGRAM_BOT_TOKEN", *(usual.variable for usual in USUAL.values())})
 
+TASKS = ("chat", "summary", "triage", "solve", "transcription")
 
-def _idle_providers(settings: Settings) -> Iterator[str]:
+
+def _idle_providers(config: Config) -> Iterator[str]:
     """A key without a model that uses it is probably a mistake."""
-    named = {_provider_of(agent.model) for agent in settings.agents.values()}
-    named |= {_provider_of(DEFAULT_MODEL), _provider_of(settings.support.triage_model)}
-    for name in settings.providers.keys() - named:
+    named = {_provider_of(model) for model in referenced(config)}
+    idle = {name for name, provider in config.providers.items() if provider.usable} - named
+    for name in sorted(idle):
         yield f"providers.{name} is not used: no agent names one of its models ('{name}:...' in agents.main.model)"
+
+
+def referenced(config: Settings) -> list[str]:
+    """Every model that is named anywhere, once, those that talk first."""
+    agents = [model for agent in config.agents.values() for model in (agent.model, *agent.fallback_models)]
+    tasks = [str(getattr(config.models, task)) for task in TASKS]
+    everything = [*agents, *tasks, config.support.triage_model, *config.models.choices]
+    return list(dict.fromkeys(model for model in everything if model))
 
 
 def _provider_of(model: str) -> str:
@@ -146,32 +164,73 @@ def _resolved(config: Config) -> Config:
     """The configuration with its defaults that depend on others: the home folder, and what each agent thinks with."""
     url = config.database.url.replace("{home}", str(config.home))
     agents = {"main": AgentSettings.model_validate({}), **config.agents}
+    chat = config.models.chat or _usual_chat(config.providers)
+    resolved = {name: _agent(name, agent, chat, config.providers) for name, agent in agents.items()}
     return config.model_copy(
         update={
             "database": config.database.model_copy(update={"url": url}),
-            "agents": {name: _agent(name, agent, config.providers) for name, agent in agents.items()},
+            "agents": resolved,
+            "models": _models(config, config.models.chat or resolved["main"].model),
         }
     )
 
 
-def _agent(name: str, agent: AgentSettings, providers: Mapping[str, ProviderSettings]) -> AgentSettings:
-    default = DEFAULT_MODEL if agent.runtime != "offline" and _usable(providers.get("openai")) else ""
-    model = agent.model or default
+def _usual_chat(providers: Mapping[str, ProviderSettings]) -> str:
+    """The model that talks where none is named: that of the first usual provider which has a key."""
+    for name, usual in USUAL.items():
+        if usual.chat and name in providers and providers[name].usable:
+            return f"{name}:{usual.chat}"
+    return ""
+
+
+def _models(config: Config, chat: str) -> ModelSettings:
+    """Which model does what: as is set, else as fits the keys; where nothing fits, the model that talks.
+
+    Groq is fast and cheap where there is a key of it; the cheap model of another vendor is chosen only where that
+    vendor itself is asked, for nobody knows what a server of one's own has.
+    """
+    models, providers = config.models, config.providers
+    groq = USUAL["groq"] if "groq" in providers and providers["groq"].usable else None
+    provider = _provider_of(chat)
+    own = USUAL.get(provider) if provider in providers and not providers[provider].base_url else None
+    cheap = f"{provider}:{own.summary}" if own and own.summary else chat
+    hearing = next((name for name in ("groq", "openai") if name in providers and providers[name].keys), "")
+    reasons = f"groq:{groq.reasoning}" if groq and chat else chat
+    filled = {
+        "chat": models.chat or chat,
+        "summary": models.summary or (f"groq:{groq.summary}" if groq and chat else cheap),
+        "triage": config.support.triage_model or models.triage or reasons,
+        "solve": models.solve or reasons,
+        "transcription": models.transcription or (f"{hearing}:{USUAL[hearing].transcription}" if hearing else ""),
+    }
+    for task, model in filled.items():
+        if model:
+            check_model(f"models.{task}", model, providers)
+    for model in models.choices:
+        check_model("models.choices", model, providers)
+    return models.model_copy(update=filled)
+
+
+def _agent(name: str, agent: AgentSettings, chat: str, providers: Mapping[str, ProviderSettings]) -> AgentSettings:
+    model = agent.model or (chat if agent.runtime != "offline" else "")
     runtime = agent.runtime or ("loop" if model else "offline")
     if runtime == "loop":
-        _check_model(name, model, providers)
+        for reference in (model, *agent.fallback_models):
+            check_model(f"agents.{name}", reference, providers)
     return agent.model_copy(update={"runtime": runtime, "model": model})
 
 
-def _usable(provider: ProviderSettings | None) -> bool:
-    return provider is not None and bool(provider.keys or provider.base_url)
+def check_model(where: str, model: str, providers: Mapping[str, ProviderSettings]) -> None:
+    """Whether this model can be asked at all.
 
+    Raises:
+        ConfigError: it cannot; the message says what to set.
 
-def _check_model(agent: str, model: str, providers: Mapping[str, ProviderSettings]) -> None:
+    """
     provider, colon, name = model.partition(":")
     if not (provider and colon and name):
-        raise ConfigError(f"agents.{agent}: a model is written provider:model, such as {DEFAULT_MODEL}; not {model!r}")
-    if not _usable(providers.get(provider)):
+        raise ConfigError(f"{where}: a model is written provider:model, such as {EXAMPLE_MODEL}; not {model!r}")
+    if provider not in providers or not providers[provider].usable:
         usual = USUAL.get(provider)
         remedy = f"set {usual.variable}" if usual else f"set providers.{provider}.base_url"
-        raise ConfigError(f"agents.{agent} names the model {model}, but {provider} has no key and no address: {remedy}")
+        raise ConfigError(f"{where} names the model {model}, but {provider} has no key and no address: {remedy}")

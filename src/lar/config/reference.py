@@ -27,13 +27,14 @@ default, so the file may be missing. `lar config check` says what is wrong with 
   environment wins over it.
 - **Secrets.** `"${NAME}"` in any text is replaced by the variable; `$${` stands for a literal `${`. These are read
   without configuration: `TELEGRAM_BOT_TOKEN`, `OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, `GEMINI_API_KEY`, `GROQ_API_KEY`,
-  `OPENROUTER_API_KEY`.
+  `OPENROUTER_API_KEY`, `OLLAMA_API_KEY`; each also with `_FALLBACK` (one more key) and `_FALLBACKS` (several,
+  with commas).
 - **Sizes** are written like `16KB` (16,000 bytes) or `5MiB` (5,242,880 bytes).
 - **Unknown keys** are warned about, with the nearest known name. In `policy`, `sandbox` and `budgets` they refuse the
   start: there a misspelt rule would fail open.
 
-`<name>` is a name of your choice. `[agents.main]` answers unless told otherwise; without a `model` it uses
-`openai:gpt-5-mini` where OpenAI has a key, and the built-in offline runtime where no provider is configured.
+`<name>` is a name of your choice. `[agents.main]` answers unless told otherwise; without a `model` it uses one of the
+first provider that has a key ([providers](providers.md)), and the built-in offline runtime where none has.
 """
 
 _COMPUTED = {"database.url": DEFAULT_DATABASE}
@@ -72,6 +73,7 @@ def example() -> str:
 
 _EXAMPLE_NAMES = {
     "providers.<name>": "openai",
+    "providers.<name>.routing": "openrouter",
     "agents.<name>": "main",
     "agents.<name>.limits": "main",
     "tools.mcp.servers.<name>": "github",
@@ -107,6 +109,7 @@ _PLAIN: dict[object, str] = {
     str: "text",
     SecretStr: "secret",
     ByteSize: "size",
+    object: "anything",
 }
 
 

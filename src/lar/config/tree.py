@@ -11,7 +11,7 @@ from lar.media.settings import MediaSettings
 from lar.memory.settings import MemorySettings
 from lar.operations.settings import LoggingSettings, SupportSettings
 from lar.policy.settings import PolicySettings
-from lar.providers.settings import ProviderSettings
+from lar.providers.settings import ModelSettings, ProviderSettings
 from lar.runtimes.settings import AgentSettings
 from lar.sandboxes.settings import SandboxSettings
 from lar.store.settings import StoreSettings
@@ -49,6 +49,7 @@ class Settings(BaseModel):
     providers: dict[str, ProviderSettings] = Field(
         default={}, description="Who serves models, by a name of your choice."
     )
+    models: ModelSettings = Field(default_factory=ModelSettings, description="Which model does what.")
     agents: dict[str, AgentSettings] = Field(default={}, description="Who answers; `main` does unless told otherwise.")
     tools: ToolSettings = Field(default_factory=ToolSettings, description="What tools may use.")
     sandbox: SandboxSettings = Field(default_factory=SandboxSettings, description="Where commands of models run.")

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
+Input = Literal["image", "audio", "document"]
+"""What a model may be given besides text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
@@ -19,13 +22,25 @@ class Parameters:
 class ModelFactory(Protocol):
     """Makes the model object for a model's name. The provider's SDK is imported by the first call, not before."""
 
-    def __call__(self, model: str, parameters: Parameters, /) -> "Model":
-        """The model of this name; blocks while the SDK is imported, so call it in a thread.
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """The last characters of each key, in order of preference; a provider without keys has one ending, ""."""
+        ...
+
+    def __call__(self, model: str, parameters: Parameters, /, key: int = 0) -> "Model":
+        """The model of this name, asked with the key of this number (from 0).
+
+        It blocks while the SDK is imported, so call it in a thread.
 
         Raises:
             ConfigError: a setting is missing or cannot be used.
+            MissingComponent: the SDK is not installed; the message names the command that installs it.
 
         """
+        ...
+
+    def takes(self, model: str, /) -> frozenset[Input]:
+        """What a model of this name may be given besides text, as far as is known without asking."""
         ...
 
     async def close(self) -> None:

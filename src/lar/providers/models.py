@@ -1,22 +1,36 @@
 """Which model is meant by `provider:model`, made once and kept."""
 
 import asyncio
+import time
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from lar.domain.values import Clock
 from lar.errors import ConfigError
-from lar.providers.contract import ModelFactory, Parameters
+from lar.providers.contract import Input, ModelFactory, Parameters
+from lar.providers.health import Health
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
 
 class Models:
-    """All configured providers by name."""
+    """All configured providers by name. `takes` overrules what is known of models, see `ModelSettings.takes`.
 
-    def __init__(self, factories: Mapping[str, ModelFactory]) -> None:
+    `health` is what is known of their keys.
+    """
+
+    def __init__(
+        self,
+        factories: Mapping[str, ModelFactory],
+        takes: Mapping[str, frozenset[Input]] | None = None,
+        clock: Clock = time.time,
+    ) -> None:
+        self.health = Health(clock)
         self._factories = factories
-        self._made: dict[tuple[str, Parameters], Model] = {}
+        self._takes = takes or {}
+        self._made: dict[tuple[str, Parameters, int], Model] = {}
         self._making = asyncio.Lock()
 
     def check(self, reference: str) -> None:
@@ -33,21 +47,47 @@ class Models:
             known = ", ".join(sorted(self._factories)) or "none"
             raise ConfigError(f"model {reference!r}: no provider {provider!r} is configured (configured: {known})")
 
-    async def get(self, reference: str, parameters: Parameters = Parameters()) -> "Model":  # noqa: B008  # frozen
-        """The model of this reference. The first call imports the provider's SDK in a thread, about a second.
+    def knows(self, reference: str) -> bool:
+        """Whether this reference can be resolved."""
+        provider, _, model = reference.partition(":")
+        return bool(model) and provider in self._factories
+
+    def endings(self, reference: str) -> tuple[str, ...]:
+        """The last characters of each key this model may be asked with, in order of preference."""
+        return self._factories[reference.partition(":")[0]].endings
+
+    def takes(self, reference: str) -> frozenset[Input]:
+        """What this model may be given besides text: by the settings, else as far as is known."""
+        for pattern, takes in self._takes.items():
+            if fnmatchcase(reference, pattern):
+                return takes
+        provider, _, model = reference.partition(":")
+        factory = self._factories.get(provider)
+        return factory.takes(model) if factory else frozenset()
+
+    async def get(
+        self,
+        reference: str,
+        parameters: Parameters = Parameters(),  # noqa: B008  # frozen
+        key: int = 0,
+    ) -> "Model":
+        """The model of this reference, asked with the key of this number (from 0).
+
+        The first call imports the provider's SDK in a thread, about a second.
 
         Raises:
             ConfigError: it cannot be had.
+            MissingComponent: its SDK is not installed.
 
         """
         self.check(reference)
-        key = (reference, parameters)
-        if key not in self._made:
+        which = (reference, parameters, key)
+        if which not in self._made:
             async with self._making:
-                if key not in self._made:
+                if which not in self._made:
                     provider, _, model = reference.partition(":")
-                    self._made[key] = await asyncio.to_thread(self._factories[provider], model, parameters)
-        return self._made[key]
+                    self._made[which] = await asyncio.to_thread(self._factories[provider], model, parameters, key)
+        return self._made[which]
 
     async def close(self) -> None:
         """Give all connections back."""

@@ -7,6 +7,15 @@ import aiohttp
 import httpx2
 from yarl import URL
 
+_CONNECT_SECONDS = 10.0
+_CONNECTIONS = 512
+
+
+def open_http(silence: float) -> httpx2.AsyncClient:
+    """A client with its own pool of connections; a server may be silent for so many seconds, between any bytes."""
+    timeout = httpx2.Timeout(silence, connect=min(_CONNECT_SECONDS, silence))
+    return httpx2.AsyncClient(timeout=timeout, transport=AiohttpTransport(_CONNECTIONS))
+
 
 class AiohttpTransport(httpx2.AsyncBaseTransport):
     """Up to `connections` at once, opened at the first use. Behind a proxy httpx2 uses its own transport instead."""

@@ -19,7 +19,8 @@ class TurnRequest:
 
     `system` is the system prompt, `history` the transcript before this turn (oldest first), `prompt` what the person
     says now, `media` what they show with it: files below `LAR_HOME/files` of kinds that the agent's model takes.
-    `language` is the one Lar speaks with them (an IETF tag, empty where that is not known).
+    `language` is the one Lar speaks with them (an IETF tag, empty where that is not known), `model` the one chosen for
+    this conversation (`provider:model`, empty where none was).
     """
 
     turn_id: TurnId
@@ -31,6 +32,7 @@ class TurnRequest:
     journal: Journal
     steering: "Steering | None" = field(default=None)
     language: str = ""
+    model: str = ""
     media: tuple[Artifact, ...] = ()
 
 

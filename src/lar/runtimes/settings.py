@@ -33,7 +33,10 @@ class AgentSettings(BaseModel):
         default=None, description="What thinks: `loop` with a model, `offline` without; by default whichever fits."
     )
     model: str = Field(
-        default="", description="`provider:model`; by default `openai:gpt-5-mini` where OpenAI has a key."
+        default="", description="`provider:model`; by default one of the first provider that has a key: `models.chat`."
+    )
+    fallback_models: tuple[str, ...] = Field(
+        default=(), description="Models that take over, in this order, where the one before cannot answer."
     )
     tools: tuple[str, ...] = Field(default=(), description="Names of the tools it is offered; none named: all.")
     instructions: str = Field(default="", description="Added to the system prompt.")

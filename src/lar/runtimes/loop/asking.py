@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import structlog
 from pydantic_ai.direct import model_request_stream
-from pydantic_ai.exceptions import ContentFilterError
+from pydantic_ai.exceptions import ContentFilterError, UnexpectedModelBehavior
 from pydantic_ai.messages import (
     InstructionPart,
     ModelMessage,
@@ -20,33 +19,27 @@ from pydantic_ai.tools import ToolDefinition
 
 from lar.domain.turn import Usage
 from lar.domain.values import JsonObject
-from lar.errors import ThinkingError
-from lar.providers.errors import MODEL_ERRORS, Failure, explain
+from lar.providers.failover import Failover
+from lar.providers.health import Way
 from lar.runtimes.contract import RuntimeEvent, TextDelta, TextReset
 from lar.runtimes.loop.record import Transcript, digest, write_answer
-from lar.runtimes.loop.settings import LoopSettings, Sleep
+from lar.runtimes.loop.shortening import Shortening
 from lar.tools.contract import Tool
 
 Emit = Callable[[RuntimeEvent], None]
 
-log = structlog.get_logger(__name__)
-
 _unpriced: set[tuple[str | None, ...]] = set()
 """Models (provider, address, name) without a known price: finding that out takes a walk through the price list."""
 
-_LONGEST_WAIT = 30.0
-"""A provider that wants us to wait longer (seconds) is not waited for: the person is told when to come back."""
-
 
 class Asking:
-    """Asks one model, with the same system prompt and tools throughout a turn."""
+    """Asks models, with the same system prompt and tools throughout a turn. `model` is the first of them."""
 
     def __init__(
-        self, model: Model, system: str, tools: Sequence[Tool], settings: LoopSettings, sleep: Sleep, emit: Emit
+        self, failover: Failover, model: str, system: str, tools: Sequence[Tool], shorten: Shortening, emit: Emit
     ) -> None:
-        self._model = model
-        self._settings = settings
-        self._sleep = sleep
+        self._failover = failover
+        self._shorten = shorten
         self._emit = emit
         self._parameters = ModelRequestParameters(
             function_tools=[
@@ -61,7 +54,7 @@ class Asking:
             instruction_parts=[InstructionPart(system)] if system else [],
         )
         offered = [[tool.name, tool.description, dict(tool.schema)] for tool in tools]
-        self._constant = {"model": settings.model, "system": digest(system), "tools": digest(offered)}
+        self._constant = {"model": model, "system": digest(system), "tools": digest(offered)}
 
     def record(self, transcript: Transcript) -> JsonObject:
         """What the journal says about the question: digests, by which a replay tells what changed."""
@@ -72,45 +65,51 @@ class Asking:
         """Ask until there is an answer, and return it as the journal keeps it.
 
         Raises:
-            ThinkingError: the model's provider refuses, or failed too often.
+            ThinkingError: no model answers.
 
         """
-        attempt = 0
-        while True:
-            attempt += 1
-            shown = _Shown(self._emit)
-            try:
-                response = await self._stream(messages, shown)
-            except MODEL_ERRORS as error:
-                failure = explain(error)
-                wait = self._wait(failure, attempt)
-                said = "" if failure.kind == "auth" else str(error)[:500]  # some servers repeat the key they refuse
-                log.warning("model call failed", kind=failure.kind, attempt=attempt, wait=wait, error=said)
-                if wait is None:
-                    raise ThinkingError(failure.kind, failure.message, retry_after=failure.retry_after) from error
-                shown.withdraw()
-                await self._sleep(wait)
-            else:
-                return write_answer(response, replace(_usage(response), model_calls=attempt))
+        question = _Question(messages, self._parameters, self._shorten, self._emit)
+        answered = await self._failover.ask(question)
+        usage = replace(_usage(answered.answer), model_calls=answered.attempts)
+        return write_answer(answered.answer, usage, answered.way)
 
-    async def _stream(self, messages: list[ModelMessage], shown: "_Shown") -> ModelResponse:
-        async with model_request_stream(self._model, messages, model_request_parameters=self._parameters) as stream:
+
+class _Question:
+    """One question to whichever model answers it. A `Question`."""
+
+    def __init__(
+        self, messages: list[ModelMessage], parameters: ModelRequestParameters, shorten: Shortening, emit: Emit
+    ) -> None:
+        self._messages = messages
+        self._parameters = parameters
+        self._shorten = shorten
+        self._shown = _Shown(emit)
+
+    async def ask(self, _way: Way, model: Model, /) -> ModelResponse:
+        """Ask this model, showing what it says while it says it."""
+        shown = self._shown
+        messages = self._shorten.sent(self._messages)
+        async with model_request_stream(model, messages, model_request_parameters=self._parameters) as stream:
             async for event in stream:
                 if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):
                     shown.more(event.part.content)
                 elif isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
                     shown.more(event.delta.content_delta)
         response = stream.get()
-        if response.finish_reason == "content_filter" and not response.text and not response.tool_calls:
-            raise ContentFilterError("the answer was filtered")
+        if not response.text and not response.tool_calls:
+            if response.finish_reason == "content_filter":
+                raise ContentFilterError("the answer was filtered")
+            if response.finish_reason == "error":
+                raise UnexpectedModelBehavior("the model's answer was malformed")
         return response
 
-    def _wait(self, failure: Failure, attempt: int) -> float | None:
-        """Seconds until the next attempt; None: there is none."""
-        if not failure.transient or attempt > self._settings.retries:
-            return None
-        wait = 2.0 ** (attempt - 1) if failure.retry_after is None else failure.retry_after
-        return wait if wait <= _LONGEST_WAIT else None
+    def withdraw(self) -> None:
+        """What was shown is void."""
+        self._shown.withdraw()
+
+    async def shorten(self) -> bool:
+        """Leave something out."""
+        return await self._shorten.more(self._messages)
 
 
 class _Shown:
@@ -127,6 +126,7 @@ class _Shown:
 
     def withdraw(self) -> None:
         if self._any:
+            self._any = False
             self._emit(TextReset())
 
 

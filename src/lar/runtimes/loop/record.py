@@ -9,6 +9,7 @@ from pydantic_ai.messages import ModelMessage, ModelResponse
 
 from lar.domain.turn import Usage
 from lar.domain.values import JsonObject
+from lar.providers.health import Way
 
 _response = TypeAdapter(ModelResponse)
 
@@ -40,11 +41,15 @@ def digest(value: object) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
 
 
-def write_answer(response: ModelResponse, usage: Usage) -> JsonObject:
-    """The output of the step."""
-    return {"response": _response.dump_python(response, mode="json", exclude_none=True), "usage": asdict(usage)}
+def write_answer(response: ModelResponse, usage: Usage, way: Way) -> JsonObject:
+    """The output of the step. `way` is who answered: the model, and the number of the key, counted from 1."""
+    return {
+        "response": _response.dump_python(response, mode="json", exclude_none=True),
+        "usage": asdict(usage),
+        "way": {"model": way.reference, "key": way.key + 1},
+    }
 
 
 def read_answer(output: JsonObject) -> Answer:
-    """Read what `write_answer` wrote."""
+    """Read what `write_answer` wrote, now or when it named no way yet."""
     return Answer(_response.validate_python(output["response"]), Usage(**output["usage"]))

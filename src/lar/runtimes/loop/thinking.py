@@ -17,13 +17,14 @@ from pydantic_ai.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
-from pydantic_ai.models import Model
 
 from lar.domain.artifact import Artifact
 from lar.domain.message import Author
 from lar.domain.turn import Usage
 from lar.domain.values import JsonObject
 from lar.errors import LimitReached
+from lar.providers.failover import Failover
+from lar.providers.models import Models
 from lar.runtimes.contract import (
     Finished,
     ModelCalled,
@@ -36,19 +37,29 @@ from lar.runtimes.contract import (
 from lar.runtimes.loop.asking import Asking, Emit
 from lar.runtimes.loop.record import Answer, Transcript, read_answer
 from lar.runtimes.loop.settings import LoopSettings, Sleep
+from lar.runtimes.loop.shortening import Shortening, leave_out
 from lar.tools.contract import ToolCall, ToolOutcome, ToolStatus
 
 
 class Thinking:
     """The loop of one turn."""
 
-    def __init__(self, request: TurnRequest, model: Model, settings: LoopSettings, sleep: Sleep, emit: Emit) -> None:
+    def __init__(self, request: TurnRequest, models: Models, settings: LoopSettings, sleep: Sleep, emit: Emit) -> None:
         self._request = request
         self._emit = emit
         self._tools = {tool.name: tool for tool in request.toolbox.tools}
         self._transcript = Transcript()
         self._settings = settings
-        self._asking = Asking(model, request.system, request.toolbox.tools, settings, sleep, emit)
+        model = request.model if models.knows(request.model) else settings.model
+        chain = (model, settings.model, *settings.fallbacks)
+        self._asking = Asking(
+            Failover(models, chain, settings.parameters, settings.patience(sleep)),
+            model,
+            request.system,
+            request.toolbox.tools,
+            Shortening(settings.shorten or leave_out, len(request.history)),
+            emit,
+        )
         self._usage = Usage()
 
     async def run(self) -> None:

@@ -27,6 +27,7 @@ _CREDIT = (
     "Your credit balance is too low to access the Anthropic API. "
     "Please go to Plans & Billing to upgrade or purchase credits."
 )
+_GEMINI_CONTEXT = "The input token count (1048999) exceeds the maximum number of tokens allowed (1048576)."
 _BROKEN = "The server had an error while processing your request."
 _WRONG_KEY = "Incorrect API key provided."
 _NO_MODEL = "The model does not exist."
@@ -78,10 +79,17 @@ def anthropic(status: str, message: str = "") -> Refusal:
 
 
 def gemini(status: str, message: str = "") -> Refusal:
-    """An error of the Gemini API."""
+    """An error of the Gemini API. Only the details of a 429 tell a used-up day from a busy minute."""
     it = failure(status, message)
-    retry = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"}]
-    details = {"details": retry} if it.http == FAILURES["429"].http else {}
+    if status == "context":
+        it = replace(it, text=message or _GEMINI_CONTEXT)
+    period, wait = ("PerDay", "31s") if status == "quota" else ("PerMinute", "1s")
+    quota = {"quotaId": f"GenerateRequests{period}PerProjectPerModel-FreeTier"}
+    told = [
+        {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [quota]},
+        {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": wait},
+    ]
+    details = {"details": told} if it.http == FAILURES["429"].http else {}
     error = {"code": it.http, "message": it.text, "status": it.gemini_status, **details}
     return Refusal(it.http, {"error": error}, _headers(status))
 

@@ -77,7 +77,7 @@ def _add_part(message: Message, part: Wire) -> None:
 
 def _result(given: Wire) -> PastResult:
     response = given.get("response", {})
-    shown = either(obj(response), "result", "output")
+    shown = either(obj(response), "result", "output", "return_value")
     output = plain(response if shown is None else shown)
     return PastResult(string(given.get("id")), string(given.get("name")) or "?", output)
 

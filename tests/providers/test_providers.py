@@ -1,20 +1,25 @@
-"""The OpenAI provider in both dialects, against the simulator."""
+"""Every provider keeps the provider contract, against the simulator of its API."""
 
 import pytest
 from pydantic import SecretStr
 
 from lar.errors import ConfigError
+from lar.providers.anthropic.factory import AnthropicFactory
 from lar.providers.contract import ModelFactory, Parameters
+from lar.providers.google.factory import GoogleFactory
+from lar.providers.groq.factory import GroqFactory
 from lar.providers.models import Models
+from lar.providers.ollama.factory import OllamaFactory
 from lar.providers.openai.factory import OpenAIFactory
+from lar.providers.openrouter.factory import OpenRouterFactory
 from lar.providers.settings import ProviderKind, ProviderSettings
 from lar.testing.models import ModelSim
 from lar.testing.provider_contract import ProviderContract
 
 
-def provider(sim: ModelSim, kind: ProviderKind) -> OpenAIFactory:
+def settings(kind: ProviderKind, url: str) -> ProviderSettings:
     """A provider of this kind at the simulator."""
-    return OpenAIFactory("openai", ProviderSettings(kind=kind, base_url=sim.openai_url, api_key=SecretStr("sk-test")))
+    return ProviderSettings(kind=kind, base_url=url, api_key=SecretStr("sk-test"))
 
 
 class TestChatCompletions(ProviderContract):
@@ -23,7 +28,7 @@ class TestChatCompletions(ProviderContract):
     @pytest.fixture
     def factory(self, sim: ModelSim) -> ModelFactory:
         """The provider."""
-        return provider(sim, "openai")
+        return OpenAIFactory("openai", settings("openai", sim.openai_url))
 
 
 class TestResponses(ProviderContract):
@@ -32,7 +37,7 @@ class TestResponses(ProviderContract):
     @pytest.fixture
     def factory(self, sim: ModelSim) -> ModelFactory:
         """The provider."""
-        return provider(sim, "openai_responses")
+        return OpenAIFactory("openai", settings("openai_responses", sim.openai_url))
 
 
 class TestCompatibleServer(ProviderContract):
@@ -42,6 +47,63 @@ class TestCompatibleServer(ProviderContract):
     def factory(self, sim: ModelSim) -> ModelFactory:
         """The provider."""
         return OpenAIFactory("home-server", ProviderSettings(base_url=sim.openai_url))
+
+
+class TestGroq(ProviderContract):
+    """Groq keeps the provider contract."""
+
+    model = "openai/gpt-oss-120b"
+
+    @pytest.fixture
+    def factory(self, sim: ModelSim) -> ModelFactory:
+        """The provider."""
+        return GroqFactory("groq", settings("groq", sim.openai_url))
+
+
+class TestOpenRouter(ProviderContract):
+    """OpenRouter keeps the provider contract."""
+
+    model = "openai/gpt-5-mini"
+
+    @pytest.fixture
+    def factory(self, sim: ModelSim) -> ModelFactory:
+        """The provider."""
+        return OpenRouterFactory("openrouter", settings("openrouter", sim.openai_url))
+
+
+class TestOllama(ProviderContract):
+    """Ollama keeps the provider contract, its address written without a version."""
+
+    model = "llama3.2"
+
+    @pytest.fixture
+    def factory(self, sim: ModelSim) -> ModelFactory:
+        """The provider."""
+        return OllamaFactory("ollama", ProviderSettings(kind="ollama", base_url=sim.url))
+
+
+class TestAnthropic(ProviderContract):
+    """Anthropic keeps the provider contract."""
+
+    model = "claude-sonnet-4-6"
+
+    @pytest.fixture
+    def factory(self, sim: ModelSim) -> ModelFactory:
+        """The provider."""
+        return AnthropicFactory("anthropic", settings("anthropic", sim.url))
+
+
+class TestGoogle(ProviderContract):
+    """Gemini keeps the provider contract."""
+
+    model = "gemini-3-flash-preview"
+    effort = "thinking"
+    arguments_are_text = False
+
+    @pytest.fixture
+    def factory(self, sim: ModelSim) -> ModelFactory:
+        """The provider."""
+        return GoogleFactory("gemini", settings("google", sim.url))
 
 
 async def test_a_missing_key_is_explained() -> None:

@@ -1,0 +1,1 @@
+"""Google and its Gemini API."""

@@ -1,0 +1,1 @@
+"""Groq, which serves open models fast."""

@@ -1,0 +1,1 @@
+"""Ollama, which runs open models at home."""

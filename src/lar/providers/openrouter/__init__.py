@@ -1,0 +1,1 @@
+"""OpenRouter, which routes to the models of others."""
