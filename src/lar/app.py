@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from importlib import import_module
 from pathlib import Path
 from typing import Self
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -21,6 +22,7 @@ from lar.channels.terminal.adapter import TerminalChannel
 from lar.channels.terminal.manifest import ACCOUNT as TERMINAL_ACCOUNT
 from lar.channels.terminal.manifest import NAME as TERMINAL
 from lar.config import Config
+from lar.config.load import conversational
 from lar.conversations import changed_tools, lane
 from lar.conversations.admins import Telling
 from lar.conversations.agents import Agent, Agents
@@ -31,6 +33,7 @@ from lar.conversations.driver import Prompting, Surroundings, TurnHandler
 from lar.conversations.inbox import Inbox
 from lar.conversations.lane import TURN
 from lar.conversations.menu import MenuHandler
+from lar.conversations.minds import Minds
 from lar.conversations.pending import HINT, HintHandler
 from lar.conversations.presence import Presence
 from lar.conversations.problems import Problems
@@ -84,6 +87,7 @@ from lar.runtimes.loop.runtime import LoopRuntime
 from lar.runtimes.loop.settings import LoopSettings
 from lar.runtimes.offline.runtime import OfflineRuntime
 from lar.runtimes.settings import AgentSettings
+from lar.runtimes.standing_in import StandingIn
 from lar.sandboxes.choose import Chooser
 from lar.store.backend import Probe
 from lar.store.database import Database
@@ -160,7 +164,7 @@ class App:
         if self._polls:
             self._add_telegram(config.channels.telegram)
         factories = {name: PROVIDERS[settings.kind](name, settings) for name, settings in config.providers.items()}
-        self._models = Models(factories, config.models.takes)
+        self._models = Models(factories, config.models.takes, self.clock)
         self._loops: list[LoopRuntime] = []
         self._solver = self._build_solver()
         self._workspace = Workspace(config.home / Path(config.tools.files.root_dir).expanduser())
@@ -319,6 +323,7 @@ class App:
             local.withdraw(home)
 
     def _process(self) -> Process:
+        minds = self._minds()
         return Process(
             started_at=self._started_at,
             agents={
@@ -327,6 +332,7 @@ class App:
             },
             channels=tuple(f"{name}:{account}" for name, account in self.channels),
             problems=lambda: self.problems.open,
+            resting=lambda: minds.resting(self.config.conversations.default_language),
         )
 
     async def _receive(self, channel: Channel) -> None:
@@ -424,7 +430,9 @@ class App:
             runtime: Runtime = OfflineRuntime()
         else:
             parameters = Parameters(settings.temperature, settings.max_output_tokens, settings.reasoning_effort)
-            runtime = loop = LoopRuntime(self._models, LoopSettings(settings.model, parameters, files=self._files))
+            thinking = LoopSettings(settings.model, parameters, files=self._files, fallbacks=settings.fallback_models)
+            loop = LoopRuntime(self._models, thinking)
+            runtime = StandingIn(loop, OfflineRuntime())
             self._loops.append(loop)
         return Agent(
             name,
@@ -505,8 +513,22 @@ class App:
     def _facts(self) -> Facts:
         kinds = {name: agent.kind for name, agent in self.agents.by_name.items()}
         mode = self.config.policy.mode
-        known, solves = self.problems, self._solver is not None
-        return Facts(__version__, self._started_at, known, kinds, self.agents.default, mode, self.reports, solves)
+        return Facts(
+            __version__,
+            self._started_at,
+            self.problems,
+            kinds,
+            self.agents.default,
+            mode,
+            self.reports,
+            self._solver is not None,
+            self._minds(),
+        )
+
+    def _minds(self) -> Minds:
+        thinks = {name: agent.model for name, agent in self.config.agents.items()}
+        zone = ZoneInfo(self.config.tools.time_zone) if self.config.tools.time_zone else None
+        return Minds(conversational(self.config), thinks, self._models.health, self._models.endings, zone)
 
     def _system_prompt(self, agent: Agent, conversation: Conversation, principal: Principal) -> str:
         return system_prompt(

@@ -29,8 +29,6 @@ async def test_fails_once(door: Stage, chat: int, status: int) -> None:
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
-        ("quota", "quota is used up"),
-        ("401", "does not accept the key"),
         ("context", "/new begins a new thread"),
         ("400", "does not take this request"),
         ("404", "does not take this request"),

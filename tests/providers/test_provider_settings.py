@@ -19,6 +19,8 @@ from lar.runtimes.loop.settings import LoopSettings
 from lar.testing.models import ModelSim
 from lar.testing.turns import Ask, think
 
+NOTHING: set[str] = set()
+
 
 @pytest.fixture
 async def sim() -> AsyncIterator[ModelSim]:
@@ -71,19 +73,19 @@ async def test_a_key_that_is_missing_under_a_name_of_ones_own() -> None:
     [
         ("openai", "gpt-5-mini", {"image", "document"}),
         ("openai", "gpt-4o-audio-preview", {"audio"}),
-        ("openai", "gpt-3.5-turbo", set()),
-        ("openai", "sim-1", set()),
+        ("openai", "gpt-3.5-turbo", NOTHING),
+        ("openai", "sim-1", NOTHING),
         ("openai", "llava:13b", {"image"}),
         ("openai_responses", "o4-mini", {"image", "document"}),
         ("anthropic", "claude-haiku-4-5", {"image", "document"}),
         ("google", "gemini-3-flash-preview", {"image", "audio", "document"}),
-        ("google", "gemini-embedding-001", set()),
+        ("google", "gemini-embedding-001", NOTHING),
         ("groq", "meta-llama/llama-4-scout-17b-16e-instruct", {"image"}),
-        ("groq", "openai/gpt-oss-120b", set()),
+        ("groq", "openai/gpt-oss-120b", NOTHING),
         ("ollama", "qwen2.5vl:7b", {"image"}),
-        ("ollama", "llama3.2", set()),
+        ("ollama", "llama3.2", NOTHING),
         ("openrouter", "google/gemini-3-flash-preview", {"image", "audio", "document"}),
-        ("openrouter", "openai/gpt-oss-120b", set()),
+        ("openrouter", "openai/gpt-oss-120b", NOTHING),
         ("openrouter", "meta-llama/llama-4-maverick", {"image"}),
     ],
 )

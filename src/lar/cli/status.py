@@ -29,6 +29,7 @@ def _lines(found: dict[str, Any], problems: dict[str, str]) -> list[str]:
         lines.append(f"running as process {found['pid']} for {_duration(found['uptime'])}")
         lines.append(f"channels: {', '.join(found['channels'])}")
         lines += [f"agent {name}: {what}" for name, what in found["agents"].items()]
+        lines += found.get("resting", [])
     else:
         lines.append("not running: `lar run` starts it")
     parts = ", ".join(f"{count} {state}" for state, count in found["deliveries"].items() if count)

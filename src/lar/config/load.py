@@ -156,6 +156,13 @@ def referenced(config: Settings) -> list[str]:
     return list(dict.fromkeys(model for model in everything if model))
 
 
+def conversational(config: Config) -> tuple[str, ...]:
+    """The models a conversation may be switched to: every one that is named for talking, and the choices."""
+    agents = [model for agent in config.agents.values() for model in (agent.model, *agent.fallback_models)]
+    tasks = [config.models.chat, config.models.summary, config.models.triage, config.models.solve]
+    return tuple(dict.fromkeys(model for model in (*agents, *config.models.choices, *tasks) if model))
+
+
 def _provider_of(model: str) -> str:
     return model.partition(":")[0]
 

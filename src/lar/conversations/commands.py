@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from lar.channels.contract import MenuEntry
 from lar.conversations import admins, answers, lane, solving
+from lar.conversations.minds import DEFAULT, Minds, may_choose
 from lar.conversations.problems import NoReports, Problems, Reports
 from lar.conversations.questions import DENY, worded
 from lar.conversations.strings import CATALOGUES, duration, say
@@ -41,6 +42,7 @@ class Facts:
     default_mode: Mode = Mode.RW
     reports: Reports = field(default_factory=NoReports)
     solves: bool = False
+    minds: Minds = field(default_factory=Minds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ def _status(visit: Visit, _argument: str) -> str:
         runtime=visit.facts.runtimes[_agent(visit)],
         halted=visit.say("status_halted") if lane.is_halted(visit.connection) else "",
         mode=visit.conversation.mode or visit.facts.default_mode,
+        models="".join(f"\n{line}" for line in visit.facts.minds.lines(_model_here(visit), visit.language)),
         here=len(turns.open_in(visit.connection, visit.conversation.id)),
         total=turns.count_open(visit.connection),
         pending=counts.get("pending", 0) + counts.get("sending", 0),
@@ -114,6 +117,31 @@ def _status(visit: Visit, _argument: str) -> str:
         last=visit.say("status_last", id=newest.id, state=newest.state) if newest else visit.say("status_no_turn"),
         problems=problems or visit.say("status_no_problems"),
     )
+
+
+def _model_here(visit: Visit) -> str:
+    return visit.facts.minds.in_use(_agent(visit), visit.conversation)
+
+
+def _model(visit: Visit, argument: str) -> str:
+    wanted, minds = argument.strip(), visit.facts.minds
+    known = "\n".join(f"- {model}" for model in minds.known)
+    current = _model_here(visit)
+    if not current:
+        return visit.say("model_none")
+    if not wanted:
+        return visit.say("model_is", model=current, known=known)
+    if not may_choose(visit.conversation, visit.principal):
+        return visit.say("model_admins")
+    if wanted.lower() == DEFAULT:
+        conversations.set_model(visit.connection, visit.conversation.id, "")
+        return visit.say("model_set", model=visit.facts.minds.of_agent.get(_agent(visit), ""))
+    model = minds.found(wanted)
+    if not model:
+        nearest = ", ".join(minds.nearest(wanted)) or "-"
+        return visit.say("model_unknown", wanted=wanted[:100], nearest=nearest, known=known)
+    conversations.set_model(visit.connection, visit.conversation.id, model)
+    return visit.say("model_set", model=model)
 
 
 def _new(visit: Visit, _argument: str) -> str:
@@ -285,6 +313,7 @@ COMMANDS: Mapping[str, ControlCommand] = {
     "where": ControlCommand(_where),
     "synccommands": ControlCommand(_synccommands, admin=True),
     "mode": ControlCommand(_mode),
+    "model": ControlCommand(_model),
     "approvals": ControlCommand(_approvals),
     "approve": ControlCommand(_approve),
     "deny": ControlCommand(_deny),

@@ -29,6 +29,7 @@ from lar.domain.job import Job
 from lar.domain.message import Author, Message
 from lar.domain.principal import Principal
 from lar.domain.question import Question
+from lar.domain.spend import Payer
 from lar.domain.turn import TurnState, Usage
 from lar.domain.values import Clock
 from lar.engine.contract import Done, JobContext, Journal, Outcome, Wait
@@ -157,6 +158,8 @@ class TurnHandler:
             language=self._language(work),
             steering=joined if joined.wanted(around.settings.queue_mode) else None,
             media=heard.media,
+            model=work.conversation.model,
+            payer=Payer(work.principal.id, agent.name, conversation_id=work.conversation.id),
         )
 
     async def _hear(self, work: Work, said: Sequence[Message], context: JobContext, journal: Journal) -> Heard:

@@ -7,7 +7,7 @@ reply says is decided here, in one place.
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from lar.conversations.strings import duration, say
+from lar.conversations.strings import about, duration, say
 from lar.domain.artifact import Outgoing
 from lar.domain.turn import Limits, TurnState, Usage
 from lar.errors import HandedOver, LimitReached, ThinkingError
@@ -193,7 +193,7 @@ def _failed(state: State, error: ThinkingError) -> tuple[State, list[Command]]:
         return _end(state, TurnState.DONE, "\n\n".join(line for line in (state.text.strip(), text) if line), "")
     if isinstance(error, LimitReached):
         return _explain(state, _limit(state, error.which), str(error))
-    when = "" if error.retry_after is None else say(language, "when", seconds=round(error.retry_after))
+    when = "" if error.retry_after is None else say(language, "when", time=about(language, error.retry_after))
     text = say(language, f"failed_{error.kind}", when=when, error=error, turn=state.frame.turn_id)
     return _explain(state, text, f"{error.kind}: {error}")
 

@@ -167,6 +167,7 @@ async def _request(work: Work, agent: Agent, prompting: Prompting, journal: Reco
         language=work.principal.language,
         steering=None,
         media=heard.media,
+        model=work.conversation.model,
     )
 
 
@@ -211,6 +212,7 @@ def _work(record: JsonObject) -> Work:
             where["title"],
             where["agent"],
             mode=Mode(where["mode"]) if where["mode"] else None,
+            model=where.get("model", ""),
         ),
         Principal(PrincipalId(who["id"]), who["name"], Role(who["role"]), who["language"]),
         tuple(spoken_in_turn[number] for number in pinned["said"] if number in spoken_in_turn),

@@ -1,5 +1,6 @@
 """What Lar itself says, in every language it speaks. A test holds the catalogues to each other."""
 
+import math
 from collections.abc import Mapping
 
 _EN: Mapping[str, str] = {
@@ -84,7 +85,7 @@ _EN: Mapping[str, str] = {
     "unknown_command": "I do not know {command}. /help lists the commands.",
     "whoami": "name: {name}\nrole: {role}\nuser_id: {user}\nchat_id: {chat}",
     "where": "conversation: {conversation}\nthread: {thread}\nagent: {agent}\nplace: {place}",
-    "status": "Lar {version}, up {uptime}\nagent: {agent} ({runtime}), mode: {mode}{halted}\n"
+    "status": "Lar {version}, up {uptime}\nagent: {agent} ({runtime}), mode: {mode}{halted}{models}\n"
     "turns open here: {here}, in all: {total}\n"
     "to deliver: {pending}, delivered: {sent}, sent twice for a lost receipt: {resent}\n{last}\n{problems}",
     "status_last": "last turn: {id}, {state}",
@@ -111,6 +112,16 @@ _EN: Mapping[str, str] = {
     "sync_started": "The command menu is being synchronised.",
     "sync_done": "The command menu is synchronised.",
     "sync_failed": "The command menu could not be synchronised: {error}",
+    "status_model": "model: {model}{used}",
+    "status_key": ", key {which}",
+    "status_resting": "⏸ {what}{used}: {kind}, rests until {at} ({left} more)",
+    "model_is": "The model of this conversation: {model}\n"
+    "/model NAME chooses another, /model default goes back:\n{known}",
+    "model_set": "From now on {model} answers here.",
+    "model_unknown": "There is no model {wanted!r} here. Similar: {nearest}\nThere are:\n{known}",
+    "model_admins": "In a group, an admin chooses the model.",
+    "model_none": "No model answers here: the assistant works without one.",
+    "command_model": "which model answers, and choose another",
     "command_help": "this list",
     "command_start": "say hello",
     "command_whoami": "your ids and role",
@@ -179,15 +190,15 @@ _EN: Mapping[str, str] = {
     "failed_limit": "I stopped: a limit was reached ({error}).",
     "failed_quota": "The model's quota is used up{when}. Your message is kept; please ask again later.",
     "failed_rate": "The model is receiving too many requests{when}. Please ask again in a moment.",
-    "failed_auth": "The model's provider does not accept the key. An admin has to check the configuration.",
+    "failed_auth": "The model's provider does not accept the key{when}. An admin has to check the configuration.",
     "failed_context": "This conversation is too long for the model. /new begins a new thread.",
     "failed_overloaded": "The model's provider is overloaded or out of order{when}. Please ask again in a moment.",
-    "failed_network": "I cannot reach the model's provider. Please ask again in a moment.",
-    "failed_timeout": "The model did not answer in time. Please ask again.",
+    "failed_network": "I cannot reach the model's provider{when}. Please ask again in a moment.",
+    "failed_timeout": "The model did not answer in time{when}. Please ask again.",
     "failed_refused": "The model's provider refused this request: {error}",
     "failed_invalid": "The model's provider does not take this request. An admin has to check the model.",
     "failed_unknown": "Something went wrong while I was working on this; it is recorded as turn {turn}.",
-    "when": ", about {seconds} s more",
+    "when": ", about {time} more",
     "seconds": "{n} s",
     "minutes": "{n} min",
     "hours": "{n} h",
@@ -276,7 +287,7 @@ _ES: Mapping[str, str] = {
     "unknown_command": "No conozco {command}. /help muestra los comandos.",
     "whoami": "nombre: {name}\nrol: {role}\nuser_id: {user}\nchat_id: {chat}",
     "where": "conversación: {conversation}\nhilo: {thread}\nagente: {agent}\nlugar: {place}",
-    "status": "Lar {version}, activo {uptime}\nagente: {agent} ({runtime}), modo: {mode}{halted}\n"
+    "status": "Lar {version}, activo {uptime}\nagente: {agent} ({runtime}), modo: {mode}{halted}{models}\n"
     "turnos abiertos aquí: {here}, en total: {total}\n"
     "por entregar: {pending}, entregados: {sent}, reenviados por recibo perdido: {resent}\n{last}\n{problems}",
     "status_last": "último turno: {id}, {state}",
@@ -303,6 +314,15 @@ _ES: Mapping[str, str] = {
     "sync_started": "Se está sincronizando el menú de comandos.",
     "sync_done": "El menú de comandos está sincronizado.",
     "sync_failed": "No se pudo sincronizar el menú de comandos: {error}",
+    "status_model": "modelo: {model}{used}",
+    "status_key": ", clave {which}",
+    "status_resting": "⏸ {what}{used}: {kind}, descansa hasta las {at} ({left} más)",
+    "model_is": "El modelo de esta conversación: {model}\n/model NOMBRE elige otro, /model default vuelve:\n{known}",
+    "model_set": "Desde ahora responde aquí {model}.",
+    "model_unknown": "Aquí no hay ningún modelo {wanted!r}. Parecidos: {nearest}\nHay:\n{known}",
+    "model_admins": "En un grupo, el modelo lo elige un administrador.",
+    "model_none": "Aquí no responde ningún modelo: el asistente trabaja sin él.",
+    "command_model": "qué modelo responde, y elegir otro",
     "command_help": "esta lista",
     "command_start": "saludar",
     "command_whoami": "tus identificadores y tu rol",
@@ -371,15 +391,15 @@ _ES: Mapping[str, str] = {
     "failed_limit": "Me detuve: se llegó a un límite ({error}).",
     "failed_quota": "La cuota del modelo está agotada{when}. Tu mensaje queda guardado; pregunta más tarde.",
     "failed_rate": "El modelo recibe demasiadas solicitudes{when}. Pregunta de nuevo en un momento.",
-    "failed_auth": "El proveedor del modelo no acepta la clave. Un administrador debe revisar la configuración.",
+    "failed_auth": "El proveedor del modelo no acepta la clave{when}. Un administrador debe revisar la configuración.",
     "failed_context": "Esta conversación es demasiado larga para el modelo. /new empieza un hilo nuevo.",
     "failed_overloaded": "El proveedor del modelo está sobrecargado o no funciona{when}. Pregunta en un momento.",
-    "failed_network": "No puedo llegar al proveedor del modelo. Pregunta de nuevo en un momento.",
-    "failed_timeout": "El modelo no respondió a tiempo. Pregunta de nuevo.",
+    "failed_network": "No puedo llegar al proveedor del modelo{when}. Pregunta de nuevo en un momento.",
+    "failed_timeout": "El modelo no respondió a tiempo{when}. Pregunta de nuevo.",
     "failed_refused": "El proveedor del modelo rechazó esta solicitud: {error}",
     "failed_invalid": "El proveedor del modelo no acepta esta solicitud. Un administrador debe revisar el modelo.",
     "failed_unknown": "Algo salió mal mientras trabajaba en esto; queda registrado como turno {turn}.",
-    "when": ", unos {seconds} s más",
+    "when": ", unos {time} más",
     "seconds": "{n} s",
     "minutes": "{n} min",
     "hours": "{n} h",
@@ -387,6 +407,9 @@ _ES: Mapping[str, str] = {
 }
 
 CATALOGUES: Mapping[str, Mapping[str, str]] = {"en": _EN, "es": _ES}
+
+
+_TWO_MINUTES = 120
 
 
 def say(language: str, key: str, **values: object) -> str:
@@ -401,3 +424,9 @@ def duration(language: str, seconds: float) -> str:
         if seconds >= size:
             return say(language, unit, n=int(seconds // size))
     return say(language, "seconds", n=int(max(seconds, 0)))
+
+
+def about(language: str, seconds: float) -> str:
+    """A length of time to wait, rounded up to whole seconds, and from two minutes on to whole minutes."""
+    whole = math.ceil(seconds)
+    return say(language, "seconds", n=whole) if whole < _TWO_MINUTES else duration(language, whole + 59)

@@ -59,7 +59,8 @@ class Conversation:
     """A durable thread. The prompt starts after message `history_after` (set by `/new`), 0 at first.
 
     `gone` is set when the chat blocked us; nothing is sent there until it writes again. `agent` is the name of the
-    configured agent that serves it, empty for the default. `mode` is None until somebody sets it.
+    configured agent that serves it, empty for the default. `mode` is None until somebody sets it, `model` empty until
+    somebody chooses one (`provider:model`).
     """
 
     id: ConversationId
@@ -71,3 +72,4 @@ class Conversation:
     thread_number: int = 1
     gone: bool = False
     mode: Mode | None = None
+    model: str = ""

@@ -1,7 +1,7 @@
 """What the operator can ask of a Lar, by name: in the running gateway over its API, or on the database directly."""
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -23,12 +23,16 @@ READING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What a gateway tells about itself. `agents` maps names to what thinks, such as `loop openai:gpt-5-mini`."""
+    """What a gateway tells about itself. `agents` maps names to what thinks, such as `loop openai:gpt-5-mini`.
+
+    `resting` are sentences about keys and models that rest.
+    """
 
     started_at: float
     agents: Mapping[str, str]
     channels: tuple[str, ...]
     problems: Callable[[], Mapping[str, str]]
+    resting: Callable[[], Sequence[str]] = tuple[str, ...]
 
 
 class Operations:
@@ -69,7 +73,7 @@ class Operations:
         """What Lar does right now.
 
         `running`, `version`, `database`, `turns` and `deliveries` (counts); of a gateway also `pid`, `uptime`
-        (seconds), `agents`, `channels` and `problems` (source → sentence).
+        (seconds), `agents`, `channels`, `resting` (sentences) and `problems` (source → sentence).
         """
         counts = await self._db.read(_counts)
         status = {"running": False, "version": __version__, "database": self._db.dialect, **counts}
@@ -81,6 +85,7 @@ class Operations:
             "uptime": self._clock() - self._process.started_at,
             "agents": dict(self._process.agents),
             "channels": list(self._process.channels),
+            "resting": list(self._process.resting()),
             "problems": dict(self._process.problems()),
         }
 

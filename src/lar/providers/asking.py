@@ -1,11 +1,10 @@
 """One question to a model outside of any turn: no tools, no history, a bounded answer."""
 
-import asyncio
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Protocol
 
 from lar.providers.contract import Parameters
+from lar.providers.loading import load
 from lar.providers.models import Models
 from lar.providers.patience import Patience
 
@@ -46,7 +45,7 @@ class Asker:
 
     async def __call__(self, system: str, prompt: str, /) -> str:
         """The answer; see `Ask`."""
-        await asyncio.to_thread(import_module, "lar.providers.plain")
+        await load("lar.providers.plain")
         from lar.providers.failover import Failover
         from lar.providers.plain import PlainQuestion
 

@@ -104,6 +104,7 @@ class _Search:
         self._patience = patience
         self._tries: Counter[Way] = Counter()
         self._waits = 0
+        self._same: Way | None = None
         self._met: list[tuple[float, Failure]] = []
         self.attempts = 0
         self.shortened = False
@@ -115,6 +116,9 @@ class _Search:
             ThinkingError: there is none.
 
         """
+        same, self._same = self._same, None
+        if same is not None:
+            return same
         awake = [way for way in self._left if self._health.out(way) is None]
         if awake:
             return next((way for way in awake if not self._health.tired(way)), awake[0])
@@ -161,6 +165,7 @@ class _Search:
         if pause > self._patience.longest_wait:
             self._drop(way.reference)
             return
+        self._same = way
         await self._patience.sleep(pause)
 
     def _drop(self, reference: str) -> None:

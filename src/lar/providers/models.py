@@ -10,6 +10,7 @@ from lar.domain.values import Clock
 from lar.errors import ConfigError
 from lar.providers.contract import Input, ModelFactory, Parameters
 from lar.providers.health import Health
+from lar.providers.loading import loading
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
@@ -86,7 +87,7 @@ class Models:
             async with self._making:
                 if which not in self._made:
                     provider, _, model = reference.partition(":")
-                    self._made[which] = await asyncio.to_thread(self._factories[provider], model, parameters, key)
+                    self._made[which] = await loading(self._factories[provider], model, parameters, key)
         return self._made[which]
 
     async def close(self) -> None:

@@ -7,6 +7,7 @@ from typing import Protocol
 from lar.domain.artifact import Artifact, Outgoing
 from lar.domain.ids import TurnId
 from lar.domain.message import Exchange
+from lar.domain.spend import Payer
 from lar.domain.turn import Limits, Usage
 from lar.domain.values import JsonObject
 from lar.engine.contract import Journal
@@ -20,7 +21,7 @@ class TurnRequest:
     `system` is the system prompt, `history` the transcript before this turn (oldest first), `prompt` what the person
     says now, `media` what they show with it: files below `LAR_HOME/files` of kinds that the agent's model takes.
     `language` is the one Lar speaks with them (an IETF tag, empty where that is not known), `model` the one chosen for
-    this conversation (`provider:model`, empty where none was).
+    this conversation (`provider:model`, empty where none was), `payer` on whose account its calls go.
     """
 
     turn_id: TurnId
@@ -33,6 +34,7 @@ class TurnRequest:
     steering: "Steering | None" = field(default=None)
     language: str = ""
     model: str = ""
+    payer: Payer = field(default_factory=Payer)
     media: tuple[Artifact, ...] = ()
 
 

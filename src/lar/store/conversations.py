@@ -34,6 +34,7 @@ def _conversation(row: Row[*tuple[object, ...]]) -> Conversation:
         thread_number=row.thread_number,
         gone=row.gone,
         mode=Mode(row.mode) if row.mode else None,
+        model=row.model,
     )
 
 
@@ -114,6 +115,11 @@ def start_thread(connection: Connection, conversation_id: ConversationId, histor
         .values(history_after=history_after, thread_number=conversation.c.thread_number + 1)
         .returning(conversation.c.thread_number)
     ).scalar_one()
+
+
+def set_model(connection: Connection, conversation_id: ConversationId, model: str) -> None:
+    """Which model answers here from the next turn on; empty: that of the agent."""
+    connection.execute(update(conversation).where(conversation.c.id == conversation_id).values(model=model))
 
 
 def set_mode(connection: Connection, conversation_id: ConversationId, mode: Mode) -> None:

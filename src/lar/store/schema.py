@@ -47,6 +47,10 @@ def _flag(name: str) -> Column[bool]:
     return Column(name, Boolean, nullable=False, server_default=text("false"))
 
 
+def _amount(name: str) -> Column[float]:
+    return Column(name, Double, nullable=False, server_default="0")
+
+
 def _time(name: str, *, nullable: bool = False) -> Column[float]:
     return Column(name, Double, nullable=nullable)
 
@@ -203,6 +207,8 @@ conversation = Table(
     _time("created_at"),
     # ro, rw or full; empty: as configured.
     _text("mode"),
+    # provider:model; empty: that of the agent.
+    _text("model"),
     UniqueConstraint("channel", "account", "chat", "thread"),
 )
 
@@ -389,4 +395,40 @@ setting = Table(
     metadata,
     Column("key", Text, primary_key=True),
     Column("value", JSON, nullable=False),
+)
+
+# ---- what model calls cost; 0 and "" stand for nobody
+
+spend = Table(
+    "spend",
+    metadata,
+    # YYYY-MM-DD, where the owner lives.
+    Column("day", Text, primary_key=True),
+    Column("principal_id", Id, primary_key=True),
+    Column("agent", Text, primary_key=True),
+    Column("schedule", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    _number("calls"),
+    Column("input_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("output_tokens", BigInteger, nullable=False, server_default="0"),
+    _amount("usd"),
+    # How much of it nobody told: of calls that broke, or were under way in a crash.
+    _amount("estimated_usd"),
+)
+
+reservation = Table(
+    "reservation",
+    metadata,
+    # A call that is under way, with the most it may cost.
+    _id(),
+    _text("day"),
+    Column("principal_id", Id, nullable=False),
+    _text("agent"),
+    _text("schedule"),
+    _text("model"),
+    _number("input_tokens"),
+    _number("output_tokens"),
+    _amount("usd"),
+    _time("created_at"),
+    sqlite_autoincrement=True,
 )

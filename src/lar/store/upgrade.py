@@ -12,7 +12,7 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, insert, insp
 from lar.errors import SchemaTooNew, StoreError
 from lar.store.schema import metadata
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every revision in `store/migrations/versions`, oldest first."""
 
 HEAD = REVISIONS[-1]

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from importlib import import_module
 
+from lar.providers.loading import load
 from lar.providers.models import Models
 from lar.runtimes.contract import RuntimeEvent, TurnRequest
 from lar.runtimes.loop.settings import LoopSettings, Sleep
@@ -49,5 +49,5 @@ class LoopRuntime:
 
     async def _ready(self) -> None:
         if not self._imported:
-            await asyncio.to_thread(import_module, "lar.runtimes.loop.thinking")
+            await load("lar.runtimes.loop.thinking")
             self._imported = True

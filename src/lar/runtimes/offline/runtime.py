@@ -56,11 +56,23 @@ o una sección `[providers.…]` en `lar.toml`, y reiniciar.""",
 }
 
 
+_AWAY: dict[Language, str] = {
+    "en": "No model answers right now, so I do this without one. I say so only once.",
+    "es": "Ahora no responde ningún modelo, así que hago esto sin él. Solo lo digo una vez.",
+}
+
+
 class OfflineRuntime:
     """Understands a few phrases and calls the same tools a model would, through the same toolbox. A `Runtime`."""
 
-    async def run(self, request: TurnRequest) -> AsyncGenerator[RuntimeEvent, None]:
-        """Answer what is understood, paragraph by paragraph.
+    def understands(self, prompt: str, /) -> bool:
+        """Whether something is asked that it can do, and nothing that it cannot."""
+        wishes = understand(prompt)
+        known = all(not isinstance(wish, Help) or wish.understood for wish in wishes)
+        return known and any(isinstance(wish, Call) for wish in wishes)
+
+    async def run(self, request: TurnRequest, *, away: bool = False) -> AsyncGenerator[RuntimeEvent, None]:
+        """Answer what is understood, paragraph by paragraph. `away`: say first that the models are away.
 
         Raises:
             LimitReached: more tool calls are asked for than the turn may make.
@@ -68,7 +80,10 @@ class OfflineRuntime:
         """
         answers: list[str] = []
         calls = 0
-        for wish in understand(request.prompt):
+        wishes = understand(request.prompt)
+        if away:
+            answers.append(_AWAY[wishes[0].language])
+        for wish in wishes:
             if isinstance(wish, Help):
                 answers.append(_explanation(wish))
                 continue
