@@ -33,12 +33,14 @@ from lar.conversations.driver import Prompting, Surroundings, TurnHandler
 from lar.conversations.inbox import Inbox
 from lar.conversations.lane import TURN
 from lar.conversations.menu import MenuHandler
+from lar.conversations.metering import StoreMeter
 from lar.conversations.minds import Minds
 from lar.conversations.pending import HINT, HintHandler
 from lar.conversations.presence import Presence
 from lar.conversations.problems import Problems
 from lar.conversations.replay import Replay, replay
 from lar.conversations.sending import sending_tools
+from lar.conversations.spending import Spending
 from lar.conversations.work import Work
 from lar.domain.conversation import Address, Conversation
 from lar.domain.message import Exchange
@@ -164,7 +166,10 @@ class App:
         if self._polls:
             self._add_telegram(config.channels.telegram)
         factories = {name: PROVIDERS[settings.kind](name, settings) for name, settings in config.providers.items()}
-        self._models = Models(factories, config.models.takes, self.clock)
+        self._zone = ZoneInfo(config.tools.time_zone) if config.tools.time_zone else None
+        self._spending = Spending(config.budgets, self._telling(), self._day)
+        self._meter = StoreMeter(self.db, config.budgets, self.clock, self._zone, self._spending)
+        self._models = Models(factories, config.models.takes, self.clock, self._meter)
         self._loops: list[LoopRuntime] = []
         self._solver = self._build_solver()
         self._workspace = Workspace(config.home / Path(config.tools.files.root_dir).expanduser())
@@ -217,6 +222,7 @@ class App:
         local.prepare(self.config.home)
         self._files.mkdir(mode=0o700, parents=True, exist_ok=True)
         await self.db.open()
+        await self._meter.open()
         await self.servers.open()
         return self
 
@@ -228,6 +234,7 @@ class App:
         await self.browsers.stop()
         for close in self._closing:
             await close()
+        await self._meter.close()
         await self._models.close()
         await self.db.close()
 
@@ -503,8 +510,11 @@ class App:
         return solve_agent(self.db, ask, config.home, settings, Redactor(config.secrets)) if ask else None
 
     def _asker(self, model: str) -> Ask | None:
-        """What asks this model; None: there is none."""
-        return Asker(self._models, model, self.config.support.max_output_tokens) if model else None
+        """What asks this model, and where it cannot answer the one that talks; None: there is none."""
+        if not model:
+            return None
+        fallbacks = [chat] if (chat := self.config.models.chat) not in {"", model} else []
+        return Asker(self._models, model, self.config.support.max_output_tokens, fallbacks)
 
     def _telling(self) -> Telling:
         known = notify_address(self.config.support.notify_chat, self.rules)
@@ -523,12 +533,15 @@ class App:
             self.reports,
             self._solver is not None,
             self._minds(),
+            self._spending,
         )
+
+    def _day(self, moment: float) -> str:
+        return self._meter.day(moment)
 
     def _minds(self) -> Minds:
         thinks = {name: agent.model for name, agent in self.config.agents.items()}
-        zone = ZoneInfo(self.config.tools.time_zone) if self.config.tools.time_zone else None
-        return Minds(conversational(self.config), thinks, self._models.health, self._models.endings, zone)
+        return Minds(conversational(self.config), thinks, self._models.health, self._models.endings, self._zone)
 
     def _system_prompt(self, agent: Agent, conversation: Conversation, principal: Principal) -> str:
         return system_prompt(

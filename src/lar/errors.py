@@ -14,6 +14,7 @@ LarError
 ├── ToolError              a tool refuses or fails; its text goes to the model
 ├── MediaError             a file cannot be looked at, read or listened to; `kind` says why
 ├── ThinkingError          a runtime cannot go on; `kind` says why
+│   ├── BudgetReached      no more may be spent on this
 │   ├── LimitReached       a limit of the turn was reached
 │   └── HandedOver         somebody else must decide; the turn ends, the decision starts a new one
 ├── ChannelError           a channel cannot do what was asked
@@ -104,7 +105,18 @@ class MediaError(LarError):
 
 
 ThinkingKind = Literal[
-    "quota", "rate", "auth", "context", "overloaded", "network", "refused", "timeout", "limit", "invalid", "unknown"
+    "quota",
+    "rate",
+    "auth",
+    "context",
+    "overloaded",
+    "network",
+    "refused",
+    "timeout",
+    "limit",
+    "budget",
+    "invalid",
+    "unknown",
 ]
 
 
@@ -123,6 +135,19 @@ class LimitReached(ThinkingError):
     def __init__(self, which: str, message: str) -> None:
         super().__init__("limit", message)
         self.which = which
+
+
+class BudgetReached(ThinkingError):
+    """No more may be spent. `scope` (person, agent, schedule, total) and `period` (day, month) name the cap.
+
+    `cap` is in US dollars; `retry_after` are the seconds until the period begins anew.
+    """
+
+    def __init__(self, scope: str, period: str, cap: float, *, retry_after: float) -> None:
+        super().__init__("budget", f"the budget of ${cap:g} a {period} ({scope}) is used up", retry_after=retry_after)
+        self.scope = scope
+        self.period = period
+        self.cap = cap
 
 
 class HandedOver(ThinkingError):

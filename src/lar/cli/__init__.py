@@ -82,6 +82,9 @@ def _add_running(commands: Commands) -> None:
     chat.add_argument("--timeout", type=float, default=600.0, metavar="S", help="longest wait for the answer to -m")
     status = _command(commands, "status", "status:status", "Show what the gateway does right now.")
     status.add_argument("--json", action="store_true", help="print JSON")
+    usage = _command(commands, "usage", "usage:usage", "Show what model calls cost.")
+    usage.add_argument("--days", type=int, default=30, metavar="N", help="how far back (default: 30)")
+    usage.add_argument("--json", action="store_true", help="print JSON")
     doctor = _command(commands, "doctor", "doctor:doctor", "Check that everything Lar needs is there.")
     doctor.add_argument("--offline", action="store_true", help="do not ask Telegram")
 

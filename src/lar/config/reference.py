@@ -74,6 +74,8 @@ def example() -> str:
 _EXAMPLE_NAMES = {
     "providers.<name>": "openai",
     "providers.<name>.routing": "openrouter",
+    "budgets.agents.<name>": "main",
+    "budgets.prices.<name>": '"openai:my-model"',
     "agents.<name>": "main",
     "agents.<name>.limits": "main",
     "tools.mcp.servers.<name>": "github",

@@ -10,7 +10,7 @@ from lar.engine.settings import EngineSettings
 from lar.media.settings import MediaSettings
 from lar.memory.settings import MemorySettings
 from lar.operations.settings import LoggingSettings, SupportSettings
-from lar.policy.settings import PolicySettings
+from lar.policy.settings import BudgetSettings, PolicySettings
 from lar.providers.settings import ModelSettings, ProviderSettings
 from lar.runtimes.settings import AgentSettings
 from lar.sandboxes.settings import SandboxSettings
@@ -58,6 +58,7 @@ class Settings(BaseModel):
     memory: MemorySettings = Field(default_factory=MemorySettings, description="What a prompt is reminded of.")
     media: MediaSettings = Field(default_factory=MediaSettings, description="What a model gets of files people send.")
     policy: PolicySettings = Field(default_factory=PolicySettings, description="What is forbidden.")
+    budgets: BudgetSettings = Field(default_factory=BudgetSettings, description="What models may cost.")
     support: SupportSettings = Field(default_factory=SupportSettings, description="What is done about errors.")
     logging: LoggingSettings = Field(default_factory=LoggingSettings, description="Logs.")
 

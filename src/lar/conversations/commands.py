@@ -12,8 +12,9 @@ from lar.conversations import admins, answers, lane, solving
 from lar.conversations.minds import DEFAULT, Minds, may_choose
 from lar.conversations.problems import NoReports, Problems, Reports
 from lar.conversations.questions import DENY, worded
+from lar.conversations.spending import Spending
 from lar.conversations.strings import CATALOGUES, duration, say
-from lar.domain.conversation import Conversation, Mode
+from lar.domain.conversation import Conversation, Mode, Place
 from lar.domain.inbound import Sender
 from lar.domain.principal import Principal
 from lar.domain.question import Scope
@@ -43,6 +44,7 @@ class Facts:
     reports: Reports = field(default_factory=NoReports)
     solves: bool = False
     minds: Minds = field(default_factory=Minds)
+    spending: Spending | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +296,14 @@ def _solve(visit: Visit, argument: str) -> str:
     return visit.say("halted" if lane.is_halted(visit.connection) else "solve_begun")
 
 
+def _usage(visit: Visit, _argument: str) -> str:
+    spending = visit.facts.spending
+    if spending is None:
+        return visit.say("usage_off")
+    everybody = visit.principal.is_admin and visit.conversation.place is Place.PRIVATE
+    return spending.usage(visit.connection, visit.principal, visit.now, visit.language, everybody=everybody)
+
+
 def _setnotify(visit: Visit, argument: str) -> str:
     if argument.strip().lower() == "off":
         return visit.say("notify_off" if admins.drop_notify_chat(visit.connection) else "notify_none")
@@ -319,6 +329,7 @@ COMMANDS: Mapping[str, ControlCommand] = {
     "deny": ControlCommand(_deny),
     "emergency_stop": ControlCommand(_emergency_stop, admin=True),
     "resume": ControlCommand(_resume, admin=True),
+    "usage": ControlCommand(_usage),
     "problems": ControlCommand(_problems, admin=True),
     "solve": ControlCommand(_solve, admin=True),
     "setnotify": ControlCommand(_setnotify, admin=True),

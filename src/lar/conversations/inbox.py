@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from lar.conversations import answers, changed_tools, commands, lane, pairing, pending, questions, solving
 from lar.conversations.commands import Facts, Visit
 from lar.conversations.settings import ConversationSettings
+from lar.conversations.spending import RAISE
 from lar.conversations.strings import say
 from lar.domain.conversation import Address, Place
 from lar.domain.delivery import Part
@@ -278,14 +279,14 @@ def _press(visit: Visit, press: Press) -> InboundState:
     proposal = solving.read_press(press.data)
     if proposal is not None:
         return _press_proposal(visit, press, proposal)
-    if press.data.startswith((changed_tools.PRESS, pairing.APPROVE, pairing.DENY)):
+    if press.data.startswith((changed_tools.PRESS, pairing.APPROVE, pairing.DENY, RAISE)):
         return _press_of_admins(visit, press)
     _acknowledge(visit, press, visit.say("press_stale"))
     return InboundState.IGNORED
 
 
 def _press_of_admins(visit: Visit, press: Press) -> InboundState:
-    """A button below a tool that changed, or below somebody who asks to be let in."""
+    """A button below a tool that changed, a budget that is used up, or somebody who asks to be let in."""
     if not visit.principal.is_admin:
         _acknowledge(visit, press, visit.say("press_forbidden"))
         return InboundState.REFUSED
@@ -293,9 +294,13 @@ def _press_of_admins(visit: Visit, press: Press) -> InboundState:
         by = visit.principal.name
         _acknowledge(visit, press, changed_tools.decide(visit.connection, press.data, by, visit.language, visit.now))
         return InboundState.TAKEN
-    approve = press.data.startswith(pairing.APPROVE)
-    code = press.data.removeprefix(pairing.APPROVE if approve else pairing.DENY)
-    outcome = pairing.decide(visit.connection, code, visit.principal, visit.now, approve=approve)
+    if press.data.startswith(RAISE):
+        spending = visit.facts.spending
+        outcome = spending.allow_more(visit.connection, press.data, visit.principal, visit.now) if spending else None
+    else:
+        approve = press.data.startswith(pairing.APPROVE)
+        code = press.data.removeprefix(pairing.APPROVE if approve else pairing.DENY)
+        outcome = pairing.decide(visit.connection, code, visit.principal, visit.now, approve=approve)
     if outcome is None:
         _acknowledge(visit, press, visit.say("press_stale"))
     else:

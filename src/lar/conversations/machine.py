@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from lar.conversations.strings import about, duration, say
 from lar.domain.artifact import Outgoing
 from lar.domain.turn import Limits, TurnState, Usage
-from lar.errors import HandedOver, LimitReached, ThinkingError
+from lar.errors import BudgetReached, HandedOver, LimitReached, ThinkingError
 from lar.runtimes.contract import (
     Finished,
     ModelCalled,
@@ -191,11 +191,20 @@ def _failed(state: State, error: ThinkingError) -> tuple[State, list[Command]]:
     if isinstance(error, HandedOver):
         text = say(language, "handed_over", summary=error.summary)
         return _end(state, TurnState.DONE, "\n\n".join(line for line in (state.text.strip(), text) if line), "")
+    if isinstance(error, BudgetReached):
+        return _explain(state, _budget(language, error), str(error))
     if isinstance(error, LimitReached):
         return _explain(state, _limit(state, error.which), str(error))
     when = "" if error.retry_after is None else say(language, "when", time=about(language, error.retry_after))
     text = say(language, f"failed_{error.kind}", when=when, error=error, turn=state.frame.turn_id)
     return _explain(state, text, f"{error.kind}: {error}")
+
+
+def _budget(language: str, error: BudgetReached) -> str:
+    when = say(language, "when", time=about(language, error.retry_after or 0.0))
+    whose = say(language, f"budget_of_{error.scope}")
+    period = say(language, f"period_{error.period}")
+    return say(language, "budget_stop", whose=whose, cap=f"{error.cap:g}", period=period, when=when)
 
 
 def _limit(state: State, which: str) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lar.domain.ids import ConversationId, PrincipalId
 
-_NOBODY = PrincipalId(0)
+_NONE = PrincipalId(0)
 _NOWHERE = ConversationId(0)
 
 
@@ -15,7 +15,21 @@ class Payer:
     `schedule` names what set it off where that was no person; `conversation_id` is where it happens.
     """
 
-    principal_id: PrincipalId = _NOBODY
+    principal_id: PrincipalId = _NONE
     agent: str = ""
     schedule: str = ""
     conversation_id: ConversationId = _NOWHERE
+
+
+NOBODY = Payer()
+"""Lar itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a call cost, or may cost at most. `estimated`: nobody told, it is reckoned."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: float = 0.0
+    estimated: bool = False

@@ -11,12 +11,12 @@ from lar.domain.conversation import Address
 from lar.domain.ids import TurnId
 from lar.domain.values import Clock, JsonObject
 from lar.errors import LarError
-from lar.operations import approvals, mcp, people
+from lar.operations import approvals, mcp, people, usage
 from lar.store import deliveries, records, turns
 from lar.store.database import Database
 
 READING = frozenset(
-    {"status", "people/list", "approvals/list", "turn/list", "turn/record", "conversation/idle", "mcp/list"}
+    {"status", "people/list", "approvals/list", "turn/list", "turn/record", "conversation/idle", "mcp/list", "usage"}
 )
 """Operations that change nothing."""
 
@@ -55,6 +55,7 @@ class Operations:
             "turn/list": lambda arguments: db.read(_turns, arguments),
             "conversation/idle": lambda arguments: db.read(_idle, arguments),
             "turn/record": lambda arguments: db.read(_record, arguments),
+            "usage": lambda arguments: db.read(usage.listing, arguments),
             "mcp/list": lambda _: db.read(mcp.listing, process.problems() if process else {}),
             "mcp/accept": lambda arguments: db.write(mcp.accept, arguments, clock()),
         }

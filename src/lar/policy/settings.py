@@ -1,5 +1,6 @@
-"""Settings of the gate."""
+"""Settings of the gate, and of what may be spent."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -48,4 +49,66 @@ class PolicySettings(BaseModel):
     )
     ask_minutes: float = Field(
         default=720.0, gt=0, description="Minutes until a question nobody answered counts as not approved."
+    )
+
+
+class Cap(BaseModel):
+    """The most that may be spent, in US dollars. None: there is no cap; `inf` lifts one that is on by default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    day: float | None = Field(default=None, ge=0, description="The most a day, in US dollars; `inf`: no cap.")
+    month: float | None = Field(default=None, ge=0, description="The most a month, in US dollars; `inf`: no cap.")
+
+
+class PersonCap(Cap):
+    """What a person may spend unless told otherwise."""
+
+    day: float | None = Field(default=5.0, ge=0, description="The most a day, in US dollars; `inf`: no cap.")
+
+
+class TotalCap(Cap):
+    """What everything together may cost unless told otherwise."""
+
+    day: float | None = Field(default=10.0, ge=0, description="The most a day, in US dollars; `inf`: no cap.")
+    month: float | None = Field(default=100.0, ge=0, description="The most a month, in US dollars; `inf`: no cap.")
+
+
+class Price(BaseModel):
+    """What a model costs, in US dollars per million tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: float = Field(default=0.0, ge=0, description="Dollars per million tokens of the prompt.")
+    output: float = Field(default=0.0, ge=0, description="Dollars per million tokens of the answer.")
+
+
+class UnknownPrice(Price):
+    """The price of a model nobody knows the price of: a dear one."""
+
+    input: float = Field(default=15.0, ge=0, description="Dollars per million tokens of the prompt.")
+    output: float = Field(default=75.0, ge=0, description="Dollars per million tokens of the answer.")
+
+
+class BudgetSettings(BaseModel):
+    """What model calls may cost. An unknown key here refuses the start."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    person: PersonCap = Field(default_factory=PersonCap, description="Caps of each person.")
+    agent: Cap = Field(default_factory=Cap, description="Caps of each agent.")
+    agents: Mapping[str, Cap] = Field(default={}, description="Caps of single agents, by name, instead of `agent`.")
+    schedule: Cap = Field(default_factory=Cap, description="Caps of each schedule.")
+    total: TotalCap = Field(default_factory=TotalCap, description="Caps of everything together.")
+    warn_at: float = Field(default=0.8, gt=0, le=1, description="The part of a cap at which there is a warning.")
+    max_output_tokens: int = Field(
+        default=8192,
+        ge=1,
+        description="Longest answer of a model that costs money, where its agent sets none, in tokens.",
+    )
+    prices: Mapping[str, Price] = Field(
+        default={}, description="Prices of models by `provider:model`, where they are not known or are others."
+    )
+    unknown: UnknownPrice = Field(
+        default_factory=UnknownPrice, description="The price of a model nobody knows the price of."
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from lar.domain.spend import NOBODY, Payer
 from lar.providers.contract import Parameters
 from lar.providers.loading import load
 from lar.providers.models import Models
@@ -35,6 +36,7 @@ class Asker:
         max_output_tokens: int,
         fallbacks: Sequence[str] = (),
         patience: Patience = Patience(),  # noqa: B008  # frozen
+        payer: Payer = NOBODY,
     ) -> None:
         self._chain = (reference, *fallbacks)
         for model in self._chain:
@@ -42,6 +44,7 @@ class Asker:
         self._models = models
         self._parameters = Parameters(max_output_tokens=max_output_tokens)
         self._patience = patience
+        self._payer = payer
 
     async def __call__(self, system: str, prompt: str, /) -> str:
         """The answer; see `Ask`."""
@@ -49,5 +52,11 @@ class Asker:
         from lar.providers.failover import Failover
         from lar.providers.plain import PlainQuestion
 
-        failover = Failover(self._models, self._chain, self._parameters, self._patience)
-        return (await failover.ask(PlainQuestion(system, prompt))).answer
+        failover = Failover(self._models, self._chain, self._parameters, self._patience, self._payer)
+        return (await failover.ask(PlainQuestion(system, prompt))).answer.text or ""
+
+    def paid_by(self, payer: Payer) -> "Asker":
+        """The same, on somebody's account instead of Lar's own."""
+        first, *fallbacks = self._chain
+        longest = self._parameters.max_output_tokens or 0
+        return Asker(self._models, first, longest, fallbacks, self._patience, payer)

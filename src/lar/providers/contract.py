@@ -19,12 +19,25 @@ class Parameters:
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """Who sends the bill: an id of the price list, empty where nobody of the list does; and the address asked."""
+
+    id: str = ""
+    url: str = ""
+
+
 class ModelFactory(Protocol):
     """Makes the model object for a model's name. The provider's SDK is imported by the first call, not before."""
 
     @property
     def endings(self) -> tuple[str, ...]:
         """The last characters of each key, in order of preference; a provider without keys has one ending, ""."""
+        ...
+
+    @property
+    def vendor(self) -> Vendor:
+        """Who sends the bill."""
         ...
 
     def __call__(self, model: str, parameters: Parameters, /, key: int = 0) -> "Model":

@@ -11,33 +11,44 @@ What is decided here, by the kind of failure:
 Where all are out and the first to be back is back soon, it is waited for; else the person is told when.
 """
 
+import asyncio
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import structlog
+from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models import Model
 
+from lar.domain.spend import NOBODY, Payer, Spent
 from lar.errors import ThinkingError
+from lar.policy.settings import BudgetSettings
 from lar.providers.contract import Parameters
 from lar.providers.errors import MODEL_ERRORS, Failure, explain
 from lar.providers.health import Way
 from lar.providers.models import Models
 from lar.providers.patience import Patience
+from lar.providers.prices import Prices
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
-
-class Question(Protocol[T_co]):
+class Question(Protocol):
     """What is asked."""
 
-    async def ask(self, way: Way, model: Model, /) -> T_co:
+    async def ask(self, way: Way, model: Model, /) -> ModelResponse:
         """Ask this model; raises one of `MODEL_ERRORS` where that fails."""
+        ...
+
+    def size(self) -> int:
+        """How many tokens the question is at most."""
+        ...
+
+    def shown(self) -> int:
+        """How many characters of an answer arrived since it was asked last."""
         ...
 
     def withdraw(self) -> None:
@@ -50,37 +61,45 @@ class Question(Protocol[T_co]):
 
 
 @dataclass(frozen=True, slots=True)
-class Answered(Generic[T]):
-    """An answer, whose it is, and how often somebody was asked for it."""
+class Answered:
+    """An answer, whose it is, how often somebody was asked for it, and what it cost in US dollars.
 
-    answer: T
+    The cost is None where nobody keeps count.
+    """
+
+    answer: ModelResponse
     way: Way
     attempts: int
+    usd: float | None = None
 
 
 class Failover:
-    """Asks the models of a chain, each with all of its keys."""
+    """Asks the models of a chain, each with all of its keys, on somebody's account."""
 
-    def __init__(self, models: Models, chain: Sequence[str], parameters: Parameters, patience: Patience) -> None:
+    def __init__(
+        self, models: Models, chain: Sequence[str], parameters: Parameters, patience: Patience, payer: Payer = NOBODY
+    ) -> None:
         self._models = models
         self._ways = [Way(model, key) for model in dict.fromkeys(chain) for key in range(len(models.endings(model)))]
         self._parameters = parameters
         self._patience = patience
+        self._payer = payer
+        self._prices = Prices(models.meter.settings if models.meter else BudgetSettings())
 
-    async def ask(self, question: Question[T]) -> Answered[T]:
+    async def ask(self, question: Question) -> Answered:
         """Ask until somebody answers.
 
         Raises:
+            BudgetReached: no more may be spent.
             ThinkingError: nobody does; `retry_after` says when it makes sense to ask again, where that is known.
 
         """
         search = _Search(self._models, list(self._ways), self._patience)
         while True:
             way = await search.next()
-            model = await self._models.get(way.reference, self._parameters, way.key)
             search.attempts += 1
             try:
-                answer = await question.ask(way, model)
+                answer, usd = await self._ask(question, way)
             except MODEL_ERRORS as error:
                 failure = explain(error)
                 _log(way, failure, search.attempts, error)
@@ -92,7 +111,34 @@ class Failover:
                 await search.failed(way, failure)
             else:
                 self._models.health.worked(way)
-                return Answered(answer, way, search.attempts)
+                return Answered(answer, way, search.attempts, usd)
+
+    async def _ask(self, question: Question, way: Way) -> tuple[ModelResponse, float | None]:
+        """Ask once: what it may cost is put aside before, what it cost is settled after."""
+        models, meter, reference = self._models, self._models.meter, way.reference
+        if meter is None:
+            return await question.ask(way, await models.get(reference, self._parameters, way.key)), None
+        prices, vendor = self._prices, models.vendor(reference)
+        longest = self._parameters.max_output_tokens or meter.settings.max_output_tokens
+        asked = question.size()
+        most = Spent(asked, longest, prices.of(reference, vendor, Spent(asked, longest)))
+        parameters = replace(self._parameters, max_output_tokens=longest) if most.usd else self._parameters
+        model = await models.get(reference, parameters, way.key)
+        hold = await meter.reserve(self._payer, reference, most)
+        spent = most
+        try:
+            answer = await question.ask(way, model)
+            spent = prices.paid(reference, vendor, answer, asked)
+        except MODEL_ERRORS as error:
+            began = question.shown() or not isinstance(error, ModelHTTPError)
+            spent = prices.reckoned(reference, vendor, asked, question.shown() // 2) if began else Spent()
+            raise
+        except asyncio.CancelledError:
+            spent = prices.reckoned(reference, vendor, asked, question.shown() // 2)
+            raise
+        finally:
+            meter.settle(hold, spent)
+        return answer, spent.usd
 
 
 class _Search:

@@ -1,19 +1,30 @@
 """What the factories of all providers have in common: one client per key, opened at its first use."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from lar.errors import ConfigError, MissingComponent
 from lar.providers.capabilities import taken_by
-from lar.providers.contract import Input, Parameters
-from lar.providers.settings import USUAL, ProviderSettings
+from lar.providers.contract import Input, Parameters, Vendor
+from lar.providers.settings import USUAL, ProviderKind, ProviderSettings
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
 _ENDING = 4
 """How many characters of a key are shown to tell it from others; a key is shown only if it is far longer."""
+
+
+_BILLS: Mapping[ProviderKind, str] = {
+    "openai": "openai",
+    "openai_responses": "openai",
+    "openrouter": "openrouter",
+    "google": "google",
+    "groq": "groq",
+    "anthropic": "anthropic",
+    "ollama": "home",
+}
 
 
 class Client(Protocol):
@@ -50,6 +61,13 @@ class KeyedFactory:
     def endings(self) -> tuple[str, ...]:
         """The last characters of each key."""
         return tuple(key[-_ENDING:] if len(key) >= 3 * _ENDING else "" for key in self._settings.keys) or ("",)
+
+    @property
+    def vendor(self) -> Vendor:
+        """Who sends the bill. A server that merely speaks OpenAI's API is not OpenAI."""
+        settings = self._settings
+        others = settings.kind in {"openai", "openai_responses"} and settings.base_url and self._name != "openai"
+        return Vendor("" if others else _BILLS[settings.kind], settings.address)
 
     def __call__(self, model: str, parameters: Parameters, /, key: int = 0) -> "Model":
         """The model of this name; see `ModelFactory`."""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from lar.domain.values import Clock
 from lar.errors import ConfigError
-from lar.providers.contract import Input, ModelFactory, Parameters
+from lar.providers.contract import Input, ModelFactory, Parameters, Vendor
 from lar.providers.health import Health
 from lar.providers.loading import loading
+from lar.providers.metering import Meter
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class Models:
     """All configured providers by name. `takes` overrules what is known of models, see `ModelSettings.takes`.
 
-    `health` is what is known of their keys.
+    `health` is what is known of their keys; `meter` keeps calls within the budgets, None: nobody does.
     """
 
     def __init__(
@@ -27,7 +28,9 @@ class Models:
         factories: Mapping[str, ModelFactory],
         takes: Mapping[str, frozenset[Input]] | None = None,
         clock: Clock = time.time,
+        meter: Meter | None = None,
     ) -> None:
+        self.meter = meter
         self.health = Health(clock)
         self._factories = factories
         self._takes = takes or {}
@@ -56,6 +59,10 @@ class Models:
     def endings(self, reference: str) -> tuple[str, ...]:
         """The last characters of each key this model may be asked with, in order of preference."""
         return self._factories[reference.partition(":")[0]].endings
+
+    def vendor(self, reference: str) -> Vendor:
+        """Who sends the bill for this model."""
+        return self._factories[reference.partition(":")[0]].vendor
 
     def takes(self, reference: str) -> frozenset[Input]:
         """What this model may be given besides text: by the settings, else as far as is known."""

@@ -12,8 +12,8 @@ from lar.runtimes.contract import Runtime, RuntimeEvent, ToolStarted, TurnReques
 
 log = structlog.get_logger(__name__)
 
-AWAY = frozenset({"quota", "rate", "auth", "overloaded", "network", "timeout"})
-"""Kinds of failure that mean: the models are away, and come back."""
+AWAY = frozenset({"quota", "rate", "auth", "overloaded", "network", "timeout", "budget"})
+"""Kinds of failure that mean: no model is to be had now, and one is later."""
 
 _STEP = "away"
 _MOST_TOLD = 10_000

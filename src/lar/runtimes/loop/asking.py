@@ -1,5 +1,6 @@
 """One model call: streamed, tried again where that can help, and explained where it cannot. Imports pydantic-ai."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ from lar.domain.turn import Usage
 from lar.domain.values import JsonObject
 from lar.providers.failover import Failover
 from lar.providers.health import Way
+from lar.providers.prices import tokens_of, tokens_of_text
 from lar.runtimes.contract import RuntimeEvent, TextDelta, TextReset
 from lar.runtimes.loop.record import Transcript, digest, write_answer
 from lar.runtimes.loop.shortening import Shortening
@@ -54,6 +56,7 @@ class Asking:
             instruction_parts=[InstructionPart(system)] if system else [],
         )
         offered = [[tool.name, tool.description, dict(tool.schema)] for tool in tools]
+        self._size = tokens_of_text(system) + tokens_of_text(json.dumps(offered))
         self._constant = {"model": model, "system": digest(system), "tools": digest(offered)}
 
     def record(self, transcript: Transcript) -> JsonObject:
@@ -68,9 +71,9 @@ class Asking:
             ThinkingError: no model answers.
 
         """
-        question = _Question(messages, self._parameters, self._shorten, self._emit)
+        question = _Question(messages, self._parameters, self._shorten, self._emit, self._size)
         answered = await self._failover.ask(question)
-        usage = replace(_usage(answered.answer), model_calls=answered.attempts)
+        usage = replace(_usage(answered.answer, answered.usd), model_calls=answered.attempts)
         return write_answer(answered.answer, usage, answered.way)
 
 
@@ -78,8 +81,14 @@ class _Question:
     """One question to whichever model answers it. A `Question`."""
 
     def __init__(
-        self, messages: list[ModelMessage], parameters: ModelRequestParameters, shorten: Shortening, emit: Emit
+        self,
+        messages: list[ModelMessage],
+        parameters: ModelRequestParameters,
+        shorten: Shortening,
+        emit: Emit,
+        size: int = 0,
     ) -> None:
+        self._size = size
         self._messages = messages
         self._parameters = parameters
         self._shorten = shorten
@@ -88,6 +97,7 @@ class _Question:
     async def ask(self, _way: Way, model: Model, /) -> ModelResponse:
         """Ask this model, showing what it says while it says it."""
         shown = self._shown
+        shown.characters = 0
         messages = self._shorten.sent(self._messages)
         async with model_request_stream(model, messages, model_request_parameters=self._parameters) as stream:
             async for event in stream:
@@ -102,6 +112,14 @@ class _Question:
             if response.finish_reason == "error":
                 raise UnexpectedModelBehavior("the model's answer was malformed")
         return response
+
+    def size(self) -> int:
+        """How many tokens the question is at most."""
+        return self._size + tokens_of(self._shorten.sent(self._messages))
+
+    def shown(self) -> int:
+        """How many characters of an answer arrived."""
+        return self._shown.characters
 
     def withdraw(self) -> None:
         """What was shown is void."""
@@ -118,8 +136,10 @@ class _Shown:
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
         self._any = False
+        self.characters = 0
 
     def more(self, text: str) -> None:
+        self.characters += len(text)
         if text:
             self._any = True
             self._emit(TextDelta(text))
@@ -130,8 +150,9 @@ class _Shown:
             self._emit(TextReset())
 
 
-def _usage(response: ModelResponse) -> Usage:
-    usd = None
+def _usage(response: ModelResponse, usd: float | None) -> Usage:
+    if usd is not None:
+        return Usage(1, 0, response.usage.input_tokens, response.usage.output_tokens, usd)
     who = (response.provider_name, response.provider_url, response.model_name)
     if who not in _unpriced:
         try:

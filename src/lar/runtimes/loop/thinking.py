@@ -53,7 +53,7 @@ class Thinking:
         model = request.model if models.knows(request.model) else settings.model
         chain = (model, settings.model, *settings.fallbacks)
         self._asking = Asking(
-            Failover(models, chain, settings.parameters, settings.patience(sleep)),
+            Failover(models, chain, settings.parameters, settings.patience(sleep), request.payer),
             model,
             request.system,
             request.toolbox.tools,

@@ -46,6 +46,7 @@ class Completions:
         if refused or problem:
             return exchange.refuse(dialect.refuse(refused or "400", "" if refused else problem))
         reply = self.brain.think(ask)
+        exchange.entry["tokens"] = {"input": ask.prompt_tokens, "output": reply.tokens}
         _note_reply(exchange.entry, reply)
         await asyncio.sleep(reply.sleep)
         if reply.status:
