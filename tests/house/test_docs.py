@@ -13,13 +13,14 @@ import pytest
 from lar.config import Settings, load
 from lar.config.shape import keys
 from lar.conversations.strings import CATALOGUES
-from lar.providers.settings import USUAL
+from lar.providers.settings import FALLBACKS, USUAL
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 COMING_FROM = sorted(ROOT.glob("docs/from-*.md"))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
-OTHER_VARIABLES = {"LAR_HOME", "TELEGRAM_BOT_TOKEN", *(usual.variable for usual in USUAL.values())}
+KEYS = {usual.variable for usual in USUAL.values()}
+OTHER_VARIABLES = {"LAR_HOME", "TELEGRAM_BOT_TOKEN", *KEYS, *(key + more for key in KEYS for more in FALLBACKS)}
 PATHS_OF_HOME = {
     "~/.lar",
     "files/admin/error_reports/",

@@ -143,7 +143,7 @@ def _postgres_driver(settings: StoreSettings) -> Check | None:
 
 def _providers(providers: Mapping[str, ProviderSettings]) -> Check:
     if not providers:
-        remedy = "set OPENAI_API_KEY, or configure [providers.<name>]"
+        remedy = "set the key of a provider, such as OPENAI_API_KEY or GEMINI_API_KEY, or configure [providers.<name>]"
         return Check("models", "note", "no provider is configured: the offline runtime answers", remedy)
     each = (f"{name} ({len(provider.keys) or 'no'} keys)" for name, provider in providers.items())
     return Check("models", "ok", ", ".join(each))

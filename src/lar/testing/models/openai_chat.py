@@ -98,6 +98,7 @@ def _envelope(ask: Ask, rid: str, kind: str) -> Wire:
         "model": ask.model,
         "service_tier": "default",
         "system_fingerprint": "fp_sim",
+        "provider": "Sim",  # OpenRouter says who answered; others do not mind
     }
 
 
