@@ -31,19 +31,20 @@ from lar.conversations.commands import ANNOUNCE, Facts
 from lar.conversations.deliverer import Deliverer
 from lar.conversations.driver import Prompting, Surroundings, TurnHandler
 from lar.conversations.inbox import Inbox
-from lar.conversations.lane import TURN
+from lar.conversations.lane import TURN, whose
 from lar.conversations.menu import MenuHandler
 from lar.conversations.metering import StoreMeter
 from lar.conversations.minds import Minds
 from lar.conversations.pending import HINT, HintHandler
 from lar.conversations.presence import Presence
 from lar.conversations.problems import Problems
+from lar.conversations.remembered import compacted
 from lar.conversations.replay import Replay, replay
 from lar.conversations.sending import sending_tools
 from lar.conversations.spending import Spending
 from lar.conversations.work import Work
 from lar.domain.conversation import Address, Conversation
-from lar.domain.message import Exchange
+from lar.domain.job import Job
 from lar.domain.principal import Principal, Role
 from lar.domain.values import Clock, JsonObject
 from lar.engine.contract import Handler, Journal
@@ -55,9 +56,12 @@ from lar.media.camera_tools import camera_tools
 from lar.media.capabilities import takes
 from lar.media.eyes import FileEyes
 from lar.media.intake import intake
-from lar.memory.context import history, system_prompt
+from lar.memory.context import Sizes, system_prompt
+from lar.memory.files import WorkspaceFiles
 from lar.memory.history import history_tool
 from lar.memory.notes import note_tools
+from lar.memory.remembering import Remembering
+from lar.memory.search import search_tool
 from lar.operations import alert as alerting
 from lar.operations import home as local
 from lar.operations.alert import Told
@@ -92,7 +96,7 @@ from lar.runtimes.settings import AgentSettings
 from lar.runtimes.standing_in import StandingIn
 from lar.sandboxes.choose import Chooser
 from lar.store.backend import Probe
-from lar.store.database import Database
+from lar.store.database import Connection, Database
 from lar.store.mcp import Change
 from lar.tools.artifacts import Artifacts
 from lar.tools.asking import ask_person
@@ -190,11 +194,17 @@ class App:
         self.browsers = Browsers(config.tools.browser, Outside(config.tools.network))
         self.agents = self._build_agents(extras.tools)
         memory = config.memory
+        self.remembering = Remembering(
+            self.db, self._summariser(), memory, config.tools.time_zone, self.clock, compacted
+        )
+        self._remembered_files = WorkspaceFiles(self._workspace, memory.file_chars)
         self._prompting = Prompting(
-            memory.window,
+            self.remembering.recall,
             self._system_prompt,
-            self._history,
             self._toolbox,
+            files=self._workspace_files,
+            sizes=self._sizes,
+            answered=self._answered,
             keep=memory.max_history_messages,
             mode=config.policy.mode,
             ask_seconds=config.policy.ask_minutes * 60,
@@ -347,6 +357,7 @@ class App:
 
     async def _keep_house(self) -> None:
         await self.db.write(self._housekeeping.schedule)
+        await self.db.write(self.remembering.schedule)
 
     async def _supervise(self, name: str, serve: Callable[[], Awaitable[None]]) -> None:
         """Run a part for ever: should it fail, that is recorded, shown, and it is started again."""
@@ -409,6 +420,7 @@ class App:
                 ask_person,
                 *note_tools(self.db, self.clock, self.config.memory.page_size),
                 history_tool(self.db, self.config.memory.page_size),
+                search_tool(self.db, self.config.memory.page_size),
                 *sending_tools(self.db, self.rules),
                 *remembering(
                     self.db,
@@ -491,6 +503,7 @@ class App:
             HOUSEKEEPING: self._housekeeping,
             TRIAGE: self._triage,
             HINT: HintHandler(self.config.conversations, self.clock),
+            **self.remembering.handlers,
         }
         return Engine(self.db, handlers, self.config.engine, self.clock)
 
@@ -500,21 +513,24 @@ class App:
 
     def _build_triage(self) -> TriageHandler:
         settings = self.config.support
-        ask = self._asker(self.config.models.triage)
+        ask = self._asker(self.config.models.triage, settings.max_output_tokens)
         planner = self._solver[1] if self._solver and settings.propose_solutions else None
         return TriageHandler(self.reports, ask, self._telling(), settings.notice_minutes * 60, self.clock, planner)
 
     def _build_solver(self) -> tuple[Agent, Planner] | None:
         settings, config = self.config.support, self.config
-        ask = self._asker(config.models.solve)
+        ask = self._asker(config.models.solve, settings.max_output_tokens)
         return solve_agent(self.db, ask, config.home, settings, Redactor(config.secrets)) if ask else None
 
-    def _asker(self, model: str) -> Ask | None:
+    def _summariser(self) -> Ask | None:
+        return self._asker(self.config.models.summary, self.config.memory.summary_max_output_tokens)
+
+    def _asker(self, model: str, max_output_tokens: int) -> Ask | None:
         """What asks this model, and where it cannot answer the one that talks; None: there is none."""
         if not model:
             return None
         fallbacks = [chat] if (chat := self.config.models.chat) not in {"", model} else []
-        return Asker(self._models, model, self.config.support.max_output_tokens, fallbacks)
+        return Asker(self._models, model, max_output_tokens, fallbacks)
 
     def _telling(self) -> Telling:
         known = notify_address(self.config.support.notify_chat, self.rules)
@@ -534,6 +550,7 @@ class App:
             self._solver is not None,
             self._minds(),
             self._spending,
+            self.remembering.compact,
         )
 
     def _day(self, moment: float) -> str:
@@ -552,8 +569,20 @@ class App:
             title=conversation.title,
         )
 
-    def _history(self, work: Work) -> tuple[Exchange, ...]:
-        return history(work.history, max_chars=self.config.memory.max_chars, names=work.names)
+    async def _workspace_files(self, job: Job) -> Sequence[tuple[str, str]]:
+        """The workspace files of the turn that a job does; none for one that was queued before there were any."""
+        owner = whose(job.payload)
+        if owner is None:
+            return ()
+        heartbeat = bool(job.payload.get("heartbeat"))
+        return await asyncio.to_thread(self._remembered_files.read, owner, heartbeat=heartbeat)
+
+    def _sizes(self, _agent: Agent) -> Sizes:
+        memory = self.config.memory
+        return Sizes(memory.max_chars, memory.file_chars, memory.context_tokens)
+
+    def _answered(self, connection: Connection, work: Work) -> None:
+        self.remembering.compressor.answered(connection, work.conversation.id, work.history)
 
     async def _toolbox(self, agent: Agent, caller: ToolContext, journal: Journal) -> TurnTools:
         if self._runs_commands:

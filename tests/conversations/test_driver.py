@@ -385,8 +385,8 @@ async def test_history_is_what_was_said_before(plan: Plan) -> None:
         await house.say("four")
         hang.set()
         await house.quiet()
-        assert [e.text for e in house.runtime.requests[2].history] == ["echo: one", "two", "echo: two"]
-        assert [e.text for e in house.runtime.requests[3].history] == ["echo: two", "three", "done"]
+        assert [e.text for e in house.runtime.requests[2].history] == ["two", "echo: two"]
+        assert [e.text for e in house.runtime.requests[3].history] == ["three", "done"]
 
 
 async def test_a_group_prompt_names_who_speaks(house: Household) -> None:

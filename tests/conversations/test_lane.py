@@ -12,6 +12,7 @@ from lar.domain.ids import ConversationId
 from lar.domain.inbound import Attachment, AttachmentKind, Text
 from lar.domain.turn import TurnState
 from lar.errors import SendLater
+from lar.memory.context import UNANSWERED
 from lar.runtimes.contract import Finished
 from lar.store import jobs, turns
 from lar.store.schema import turn
@@ -111,7 +112,10 @@ async def test_an_interruption_stops_the_running_turn(plan: Plan) -> None:
         await house.quiet()
         assert await turn_states(house) == ["stopped", "done"]
         assert "cancelled write a novel" in house.runtime.log
-        assert [exchange.text for exchange in house.runtime.requests[1].history] == ["write a novel"]
+        assert [exchange.text for exchange in house.runtime.requests[1].history] == [
+            "write a novel",
+            UNANSWERED,
+        ]
 
 
 async def test_an_interruption_takes_no_answer_away(plan: Plan) -> None:

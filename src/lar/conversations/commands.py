@@ -12,6 +12,7 @@ from lar.conversations import admins, answers, lane, solving
 from lar.conversations.minds import DEFAULT, Minds, may_choose
 from lar.conversations.problems import NoReports, Problems, Reports
 from lar.conversations.questions import DENY, worded
+from lar.conversations.remembered import Compact, no_compact, remembered
 from lar.conversations.spending import Spending
 from lar.conversations.strings import CATALOGUES, duration, say
 from lar.domain.conversation import Conversation, Mode, Place
@@ -45,6 +46,7 @@ class Facts:
     solves: bool = False
     minds: Minds = field(default_factory=Minds)
     spending: Spending | None = None
+    compact: Compact = no_compact
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +306,15 @@ def _usage(visit: Visit, _argument: str) -> str:
     return spending.usage(visit.connection, visit.principal, visit.now, visit.language, everybody=everybody)
 
 
+def _memory(visit: Visit, argument: str) -> str:
+    return remembered(visit.connection, visit.conversation, visit.principal, argument, visit.now, visit.say)
+
+
+def _compact(visit: Visit, _argument: str) -> str:
+    begun = visit.facts.compact(visit.connection, visit.conversation.id, visit.language)
+    return visit.say("compacting" if begun else "compact_off")
+
+
 def _setnotify(visit: Visit, argument: str) -> str:
     if argument.strip().lower() == "off":
         return visit.say("notify_off" if admins.drop_notify_chat(visit.connection) else "notify_none")
@@ -333,6 +344,8 @@ COMMANDS: Mapping[str, ControlCommand] = {
     "problems": ControlCommand(_problems, admin=True),
     "solve": ControlCommand(_solve, admin=True),
     "setnotify": ControlCommand(_setnotify, admin=True),
+    "memory": ControlCommand(_memory),
+    "compact": ControlCommand(_compact),
     "login": ControlCommand(_login),
     "logout": ControlCommand(_logout),
 }

@@ -20,7 +20,7 @@ from lar.conversations.presence import Channels, Presence
 from lar.conversations.settings import ConversationSettings
 from lar.conversations.steering import Joined
 from lar.conversations.strings import say
-from lar.conversations.work import Work, load, pin
+from lar.conversations.work import Reminder, Work, load, pin
 from lar.domain.artifact import Outgoing
 from lar.domain.conversation import Conversation, Mode
 from lar.domain.delivery import OutgoingFile, Part
@@ -35,7 +35,9 @@ from lar.domain.values import Clock
 from lar.engine.contract import Done, JobContext, Journal, Outcome, Wait
 from lar.errors import EngineError, StoreError, Suspended, ThinkingError
 from lar.media.intake import Intake
-from lar.runtimes.contract import Exchange, ToolEnded, ToolStarted, TurnRequest
+from lar.memory.context import Sizes
+from lar.memory.recall import Recall
+from lar.runtimes.contract import ToolEnded, ToolStarted, TurnRequest
 from lar.store import deliveries, history, messages, people, turns
 from lar.store.database import Database
 from lar.tools.contract import Toolbox, ToolCall, ToolContext
@@ -51,17 +53,20 @@ LONG_REPLY = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Prompting:
-    """How prompts are made. `window` is how many messages of history a prompt carries at most.
+    """How prompts are made. `recall` is how much of what was said before is in them.
 
     `keep` is how many messages a conversation keeps at all, None: every one. `mode` is that of a conversation nobody
-    set one for; a question stays open for `ask_seconds`.
+    set one for; a question stays open for `ask_seconds`. `files` reads the workspace files of the turn a job does,
+    `sizes` says how large an agent's prompt may be, and `answered` is told, in the transaction that ends it, of a turn.
     """
 
-    window: int
+    recall: Recall
     system: Callable[[Agent, Conversation, Principal], str]
-    history: Callable[[Work], tuple[Exchange, ...]]
     toolbox: Callable[[Agent, ToolContext, Journal], Awaitable[Toolbox]]
     keep: int | None = None
+    files: "Callable[[Job], Awaitable[Sequence[tuple[str, str]]]] | None" = None
+    sizes: Callable[[Agent], Sizes] | None = None
+    answered: Callable[[Connection, Work], None] = lambda _connection, _work: None
     mode: Mode = Mode.RW
     ask_seconds: float = 12 * 3600.0
 
@@ -132,7 +137,12 @@ class TurnHandler:
         def system(conversation: Conversation, principal: Principal) -> str:
             return prompting.system(self._around.agents.of(conversation.agent), conversation, principal)
 
-        return await context.write(pin, context.job.id, prompting.window, system, self._around.clock())
+        def sizes(conversation: Conversation) -> Sizes:
+            return prompting.sizes(self._around.agents.of(conversation.agent)) if prompting.sizes else Sizes()
+
+        files = await prompting.files(context.job) if prompting.files is not None else ()
+        reminder = Reminder(system, prompting.recall, sizes, files)
+        return await context.write(pin, context.job.id, reminder, self._around.clock())
 
     async def _request(self, work: Work, context: JobContext, joined: Joined, heard: Heard) -> TurnRequest:
         around = self._around
@@ -147,11 +157,12 @@ class TurnHandler:
             taint=tuple(dict.fromkeys((*work.taint, *heard.sources))),
             desk=desk,
         )
+        composed = work.prompt(heard.prompt)
         return TurnRequest(
             turn_id=work.turn.id,
-            system=work.system,
-            history=around.prompting.history(work),
-            prompt=heard.prompt,
+            system=composed.system,
+            history=composed.history,
+            prompt=composed.prompt,
             limits=agent.limits,
             toolbox=await around.prompting.toolbox(agent, caller, context),
             journal=context,
@@ -282,6 +293,7 @@ class TurnHandler:
         deliveries.add(connection, work.conversation.id, parts, now, work.turn.id)
         if self._around.prompting.keep is not None:
             history.trim(connection, work.conversation.id, self._around.prompting.keep, work.turn.id)
+        self._around.prompting.answered(connection, work)
         late = joined.left_over(connection) if joined.wanted(self._around.settings.queue_mode) else []
         if late:
             next_turn = lane.start(connection, work.conversation, work.principal.id, now, now)

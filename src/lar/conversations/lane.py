@@ -8,10 +8,11 @@ from sqlalchemy import Connection
 
 from lar.conversations import pending, questions
 from lar.conversations.settings import ConversationSettings
-from lar.domain.conversation import Conversation, QueueMode
+from lar.domain.conversation import Conversation, Place, QueueMode
 from lar.domain.delivery import DeliveryState
 from lar.domain.ids import ConversationId, MessageId, PrincipalId, TurnId
 from lar.domain.inbound import Text
+from lar.domain.memory import Owner
 from lar.domain.message import Author, Message
 from lar.domain.question import Question
 from lar.domain.turn import Turn, TurnState
@@ -148,12 +149,20 @@ def start(
 
     `agent` serves it, None: that of the conversation.
     """
-    lane, given = lane_of(conversation.id), payload or {}
+    lane = lane_of(conversation.id)
+    given = {"conversation": conversation.id, "principal": sender, "place": conversation.place, **(payload or {})}
     job_id = jobs.enqueue(connection, kind=TURN, lane=lane, payload=given, now=now, run_at=due)
     served = conversation.agent if agent is None else agent
     return turns.add(
         connection, Turn(TurnId(0), conversation.id, sender, job_id, TurnState.QUEUED, served, created_at=now)
     )
+
+
+def whose(payload: JsonObject) -> Owner | None:
+    """Whose memory the turn has that a job with this payload does; None for one queued before payloads said so."""
+    if "principal" not in payload:
+        return None
+    return Owner.of(Place(payload["place"]), PrincipalId(payload["principal"]), ConversationId(payload["conversation"]))
 
 
 def start_approved(

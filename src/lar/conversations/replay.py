@@ -13,8 +13,9 @@ from lar.conversations.driver import Prompting, spoken, told
 from lar.conversations.hearing import hear
 from lar.conversations.work import Work, names_of
 from lar.domain.conversation import Address, Conversation, Mode, Place
-from lar.domain.ids import ConversationId, JobId, MessageId, PrincipalId, TurnId
+from lar.domain.ids import ConversationId, JobId, MemoryId, MessageId, PrincipalId, TurnId
 from lar.domain.inbound import Attachment, AttachmentKind
+from lar.domain.memory import Kind, Memory
 from lar.domain.message import Author, Message
 from lar.domain.principal import Principal, Role
 from lar.domain.turn import Turn, TurnState
@@ -22,6 +23,7 @@ from lar.domain.values import JsonObject
 from lar.errors import LarError, OutcomeUnknown, ThinkingError
 from lar.media.intake import Intake
 from lar.media.settings import MediaSettings
+from lar.memory.context import Sizes
 from lar.runtimes.contract import Finished, TurnRequest
 from lar.tools.contract import Nobody, ToolContext
 
@@ -156,11 +158,12 @@ async def _request(work: Work, agent: Agent, prompting: Prompting, journal: Reco
     if carried in journal.steps and journal.steps[carried]["output"]:
         journal.used.append(carried)
         prompt = told(prompt, str(journal.steps[carried]["output"]["text"]))
+    composed = work.prompt(prompt)
     return TurnRequest(
         turn_id=work.turn.id,
-        system=work.system,
-        history=prompting.history(work),
-        prompt=prompt,
+        system=composed.system,
+        history=composed.history,
+        prompt=composed.prompt,
         limits=agent.limits,
         toolbox=await prompting.toolbox(agent, caller, journal),
         journal=journal,
@@ -220,6 +223,15 @@ def _work(record: JsonObject) -> Work:
         str(record["system"]),
         names_of(pinned),
         tuple(pinned.get("taint", ())),
+        memories=tuple(_memory(plain) for plain in cast("list[Plain]", record.get("memories", []))),
+        files=tuple((plain["name"], plain["text"]) for plain in cast("list[Plain]", record.get("files", []))),
+        sizes=Sizes(*pinned.get("sizes", ())),
+    )
+
+
+def _memory(plain: Plain) -> Memory:
+    return Memory(
+        MemoryId(plain["id"]), Kind(plain["kind"]), plain["owner"], plain["text"], plain["number"], plain["day"]
     )
 
 

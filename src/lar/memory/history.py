@@ -10,8 +10,8 @@ from lar.domain.ids import MessageId
 from lar.domain.risk import Deed, Risk
 from lar.domain.values import JsonObject
 from lar.errors import ToolError
-from lar.store import history
-from lar.store.database import Database
+from lar.store import history, memories
+from lar.store.database import Connection, Database
 from lar.tools.contract import Effect, Tool, ToolContext, ToolResult
 from lar.tools.define import tool
 
@@ -40,7 +40,7 @@ def history_tool(db: Database, page_size: int = 20) -> Tool:
             return await _show(db, context, MessageId(before) if before else None, page_size)
         if context.place is Place.GROUP and not context.principal.is_admin:
             raise ToolError("In a group only an admin may trim the history.")
-        deleted = await db.write(history.trim, context.conversation_id, keep, context.turn_id)
+        deleted = await db.write(_trim, context, keep)
         return f"Deleted {deleted} messages."
 
     return chat_history
@@ -51,6 +51,13 @@ def _effect(arguments: JsonObject) -> Effect:
         return Effect(Deed.LOOK, "look at earlier messages of this conversation")
     kept = f"all but the newest {arguments['keep']} messages" if arguments["keep"] else "all earlier messages"
     return Effect(Deed.REMEMBER, f"delete {kept} of this conversation for good")
+
+
+def _trim(connection: Connection, context: ToolContext, keep: int) -> int:
+    """Delete the messages, and the sentences that were made of them."""
+    deleted = history.trim(connection, context.conversation_id, keep, context.turn_id)
+    memories.forget_trimmed(connection, context.conversation_id)
+    return deleted
 
 
 async def _show(db: Database, context: ToolContext, before: MessageId | None, limit: int) -> str | ToolResult:

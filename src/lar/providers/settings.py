@@ -127,7 +127,7 @@ class ModelSettings(BaseModel):
     model_config = _FROZEN
 
     chat: str = Field(default="", description="Talks, for agents that name no model.")
-    summary: str = Field(default="", description="Summarises.")
+    summary: str = Field(default="", description="Sums up what was said, for memory.")
     triage: str = Field(default="", description="Looks into errors; `support.triage_model` wins over it.")
     solve: str = Field(default="", description="Plans what an admin wants solved.")
     transcription: str = Field(default="", description="Writes down what is said in audio.")

@@ -18,6 +18,7 @@ _WINDOW = (
         message.c.conversation_id == bindparam("conversation_id"),
         message.c.id > bindparam("after"),
         message.c.turn_id < bindparam("before_turn"),
+        message.c.turn_id > bindparam("after_turn"),
     )
     .order_by(message.c.turn_id.desc(), message.c.id.desc())
     .limit(bindparam("limit"))
@@ -69,10 +70,21 @@ def add(connection: Connection, new: Message, group_key: str = "") -> MessageId:
 
 
 def window(
-    connection: Connection, conversation_id: ConversationId, after: int, before_turn: TurnId, limit: int
+    connection: Connection,
+    conversation_id: ConversationId,
+    after: int,
+    before_turn: TurnId,
+    limit: int,
+    after_turn: int = 0,
 ) -> list[Message]:
-    """The last `limit` messages of the turns before this one, with an id above `after`; turn by turn, oldest first."""
-    values = {"conversation_id": conversation_id, "after": after, "before_turn": before_turn, "limit": limit}
+    """The last `limit` messages of the turns between two, with an id above `after`; turn by turn, oldest first."""
+    values = {
+        "conversation_id": conversation_id,
+        "after": after,
+        "before_turn": before_turn,
+        "after_turn": after_turn,
+        "limit": limit,
+    }
     return [_message(row) for row in reversed(connection.execute(_WINDOW, values).all())]
 
 
@@ -80,6 +92,12 @@ def by_ids(connection: Connection, ids: Sequence[int]) -> list[Message]:
     """These messages, turn by turn, oldest first; those that were trimmed meanwhile are missing."""
     rows = connection.execute(select(message).where(message.c.id.in_(ids)).order_by(message.c.turn_id, message.c.id))
     return [_message(row) for row in rows]
+
+
+def of_turns(connection: Connection, turn_ids: Sequence[TurnId]) -> list[Message]:
+    """All that was said in these turns, turn by turn, oldest first."""
+    wanted = select(message).where(message.c.turn_id.in_(turn_ids)).order_by(message.c.turn_id, message.c.id)
+    return [_message(row) for row in connection.execute(wanted)]
 
 
 def of_turn(connection: Connection, turn_id: TurnId) -> list[Message]:

@@ -8,7 +8,7 @@ from lar.domain.conversation import Address
 from lar.domain.delivery import DeliveryState
 from lar.domain.ids import TurnId
 from lar.domain.turn import TurnState
-from lar.store.schema import conversation, delivery, job, message, principal, prompt, step, turn
+from lar.store.schema import conversation, delivery, job, memory, message, principal, prompt, step, turn
 
 Plain = dict[str, Any]
 
@@ -19,8 +19,9 @@ _OPEN_PARTS = (DeliveryState.PENDING, DeliveryState.SENDING)
 def turn_record(connection: Connection, turn_id: TurnId) -> Plain | None:
     """A turn with all that belongs to it, as plain values named like the columns; None if there is no such turn.
 
-    `messages` are those of the turn, `history` those its prompt was given, `system` the system prompt ("" before the
-    first attempt), `steps` in the order they were started.
+    `messages` are those of the turn, `history` and `memories` those its prompt was given, `files` the names and texts
+    of the workspace files, `system` the system prompt ("" before the first attempt), `steps` in the order they were
+    started.
     """
     found = _first(connection, turn, turn.c.id == turn_id)
     if found is None:
@@ -33,6 +34,8 @@ def turn_record(connection: Connection, turn_id: TurnId) -> Plain | None:
         "principal": _first(connection, principal, principal.c.id == found["principal_id"]),
         "system": _system(connection, pinned.get("system", "")),
         "history": _all(connection, message, message.c.id.in_(pinned.get("history", [])), message.c.id),
+        "memories": _in_order(connection, pinned.get("memories", [])),
+        "files": [{"name": name, "text": _system(connection, digest)} for name, digest in pinned.get("files", [])],
         "messages": _all(connection, message, message.c.turn_id == turn_id, message.c.id),
         "steps": _all(connection, step, step.c.job_id == found["job_id"], step.c.seq),
         "deliveries": _all(connection, delivery, delivery.c.turn_id == turn_id, delivery.c.id),
@@ -74,6 +77,11 @@ def is_idle(connection: Connection, where: Address) -> bool:
 
 def _system(connection: Connection, digest: str) -> str:
     return connection.execute(select(prompt.c.text).where(prompt.c.digest == digest)).scalar_one_or_none() or ""
+
+
+def _in_order(connection: Connection, ids: list[int]) -> list[Plain]:
+    found = {row["id"]: row for row in _all(connection, memory, memory.c.id.in_(ids), memory.c.id)}
+    return [found[number] for number in ids if number in found]
 
 
 def _first(connection: Connection, table: Table, condition: ColumnElement[bool]) -> Plain | None:

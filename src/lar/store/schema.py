@@ -1,6 +1,6 @@
 """The tables. Times are seconds since the epoch (UTC) as doubles; ids are given by the database.
 
-The Alembic migrations create exactly this; a test compares the two.
+The Alembic migrations create exactly this; a test compares the two. Full-text search needs more: see `fulltext`.
 """
 
 from sqlalchemy import (
@@ -316,6 +316,36 @@ note = Table(
     _time("created_at"),
     _time("updated_at"),
     UniqueConstraint("principal_id", "title"),
+)
+
+memory = Table(
+    "memory",
+    metadata,
+    _id(),
+    # Whose: "person:1" or "group:1" (a conversation); the ids beside it are there so that it goes with them.
+    _text("owner"),
+    _text("kind"),
+    # What it stands for, so that nothing is summed up twice; NULL for a correction.
+    Column("key", Text, unique=True),
+    Column("principal_id", Id, ForeignKey("principal.id", ondelete="CASCADE")),
+    Column("conversation_id", Id, ForeignKey("conversation.id", ondelete="CASCADE")),
+    Column("turn_id", Id),
+    # The first message of the exchange, 0 for a summary: what was said before `/new` is not looked at.
+    Column("message_id", BigInteger, nullable=False, server_default="0"),
+    _number("number"),
+    _text("day"),
+    # Empty: forgotten.
+    _text("text"),
+    Column("made_from", JSON, nullable=False),
+    Column("taint", JSON),
+    _time("until"),
+    _flag("corrected"),
+    _time("created_at"),
+    # When another took its place.
+    _time("ended_at", nullable=True),
+    Index("ix_memory_owner", "owner", "kind", "ended_at"),
+    Index("ix_memory_conversation", "conversation_id", "kind", "turn_id"),
+    sqlite_autoincrement=True,
 )
 
 # ---- the gate: what a person was asked, what they allowed, and what a turn made

@@ -36,7 +36,7 @@ _END = (
     )
 )
 _TAINT = (
-    select(turn.c.taint)
+    select(turn.c.id, turn.c.taint)
     .where(turn.c.id.in_(bindparam("turn_ids", expanding=True)), turn.c.taint.is_not(None))
     .order_by(turn.c.id)
 )
@@ -145,10 +145,10 @@ def end(  # how a turn ended is written at once
     connection.execute(_END, values)
 
 
-def taint_of(connection: Connection, turn_ids: Collection[TurnId]) -> list[str]:
-    """Where content from outside came from that these turns saw, each source once."""
-    rows = connection.execute(_TAINT, {"turn_ids": sorted(turn_ids)}).scalars() if turn_ids else ()
-    return list(dict.fromkeys(source for sources in rows for source in sources or ()))
+def taints(connection: Connection, turn_ids: Collection[TurnId]) -> dict[TurnId, list[str]]:
+    """Where content from outside came from that these turns saw; turns that saw none are missing."""
+    rows = connection.execute(_TAINT, {"turn_ids": sorted(turn_ids)}) if turn_ids else ()
+    return {TurnId(identity): sources for identity, sources in rows if sources}
 
 
 def stop_jobs(connection: Connection, jobs: Sequence[JobId], now: float, error: str) -> int:

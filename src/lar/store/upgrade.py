@@ -10,9 +10,10 @@ from pathlib import Path
 from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, select
 
 from lar.errors import SchemaTooNew, StoreError
+from lar.store import fulltext
 from lar.store.schema import metadata
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Every revision in `store/migrations/versions`, oldest first."""
 
 HEAD = REVISIONS[-1]
@@ -72,6 +73,7 @@ def upgrade(connection: Connection, found: Found) -> None:
     """Bring the schema to `HEAD`, inside the transaction of `connection`."""
     if found.is_empty:
         metadata.create_all(connection)
+        fulltext.create(connection)
         _version.create(connection, checkfirst=True)
         connection.execute(insert(_version).values(version_num=HEAD))
     else:

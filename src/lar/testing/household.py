@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from lar.channels.contract import Channel
 from lar.conversations.agents import Agent, Agents
@@ -16,16 +16,17 @@ from lar.conversations.commands import ANNOUNCE, Facts
 from lar.conversations.deliverer import Deliverer
 from lar.conversations.driver import Prompting, Surroundings, TurnHandler
 from lar.conversations.inbox import Inbox
-from lar.conversations.lane import TURN
+from lar.conversations.lane import TURN, whose
 from lar.conversations.menu import MenuHandler
 from lar.conversations.pending import HINT, HintHandler
 from lar.conversations.presence import Presence
 from lar.conversations.problems import Problems
+from lar.conversations.remembered import compacted
 from lar.conversations.settings import ConversationSettings
 from lar.conversations.work import Work
 from lar.domain.conversation import Conversation
 from lar.domain.inbound import Inbound, Text
-from lar.domain.message import Exchange
+from lar.domain.job import Job, JobState
 from lar.domain.principal import Principal
 from lar.domain.turn import Limits
 from lar.engine.contract import Handler, Journal
@@ -34,6 +35,13 @@ from lar.engine.settings import EngineSettings
 from lar.errors import StoreError
 from lar.media.capabilities import Kind
 from lar.media.intake import Intake
+from lar.memory.compressing import KIND as COMPRESS
+from lar.memory.digests import KIND as DIGEST
+from lar.memory.digests import TIMER
+from lar.memory.files import WorkspaceFiles
+from lar.memory.recall import Recall
+from lar.memory.remembering import Remembering
+from lar.memory.settings import MemorySettings
 from lar.operations.settings import SupportSettings
 from lar.operations.solve import solve_agent
 from lar.policy.access import AccessRules
@@ -43,6 +51,7 @@ from lar.runtimes.contract import Finished, TurnRequest
 from lar.store import deliveries, jobs, turns
 from lar.store.backend import Unit
 from lar.store.database import Database
+from lar.store.schema import job
 from lar.store.settings import StoreSettings
 from lar.testing.channel import Chat, FakeChannel
 from lar.testing.clock import FakeClock
@@ -108,6 +117,11 @@ class Plan:
     keep: int | None = None
     intake: Intake | None = None
     takes: frozenset[Kind] = frozenset(Kind)
+    memory: MemorySettings | None = None
+    """None: a plain window of messages, and no workspace files."""
+    ask: Ask | None = None
+    """The model that sums up."""
+    time_zone: str = "UTC"
     silent_channels: bool = False
     """Without the channel: a process whose configuration does not have it."""
     solver: Ask | None = None
@@ -133,11 +147,20 @@ class Household:
         accounts = {where: plan.rules}
         main = Agent("main", "scripted", self.runtime, limits=plan.limits, registry=plan.registry, takes=plan.takes)
         self.agents = Agents({"main": main}, "main", self._solver(plan))
+        self.remembering = Remembering(
+            self.db, plan.ask, plan.memory or MemorySettings(style="window"), plan.time_zone, self.clock, compacted
+        )
         self.facts = Facts(
-            "1.2.3", self.clock(), self.problems, {"main": "scripted"}, "main", solves=plan.solver is not None
+            "1.2.3",
+            self.clock(),
+            self.problems,
+            {"main": "scripted"},
+            "main",
+            solves=plan.solver is not None,
+            compact=self.remembering.compact,
         )
         self.inbox = Inbox(self.db, accounts, plan.settings, self.facts, self.clock)
-        self.prompting = Prompting(plan.window, _system, _history, _toolbox, plan.keep)
+        self.prompting = self._prompting(plan)
         self.presence = Presence(self.db, channels)
         self.deliverer = Deliverer(self.db, channels, self.problems, self.clock, plan.settings.default_language)
         self.menus = MenuHandler(self.db, channels, accounts, self.clock)
@@ -157,10 +180,29 @@ class Household:
             self.presence,
         )
         hints = HintHandler(plan.settings, self.clock)
-        handlers: dict[str, Handler] = {TURN: self.turns, ANNOUNCE: self.menus, HINT: hints}
+        handlers: dict[str, Handler] = {
+            TURN: self.turns,
+            ANNOUNCE: self.menus,
+            HINT: hints,
+            **self.remembering.handlers,
+        }
         self.engine = Engine(self.db, handlers, plan.engine, self.clock)
         self._tasks: list[asyncio.Task[None]] = []
         self._skipping, self._skipped = False, 0.0
+
+    def _prompting(self, plan: Plan) -> Prompting:
+        if plan.memory is None:
+            return Prompting(Recall(plan.window), _system, _toolbox, plan.keep)
+        files = WorkspaceFiles(Workspace(plan.folder / "workspace"), plan.memory.file_chars)
+
+        async def read(turn: Job) -> Sequence[tuple[str, str]]:
+            owner = whose(turn.payload)
+            return files.read(owner, heartbeat=bool(turn.payload.get("heartbeat"))) if owner else ()
+
+        def answered(connection: Connection, work: Work) -> None:
+            self.remembering.compressor.answered(connection, work.conversation.id, work.history)
+
+        return Prompting(self.remembering.recall, _system, _toolbox, plan.keep, read, answered=answered)
 
     # ---- coming and going
 
@@ -282,6 +324,16 @@ class Household:
             await asyncio.sleep(0.001)
         await self.presence.close()
 
+    async def remember(self, passing: float = 30.0) -> None:
+        """Let time pass until every exchange and every day that is due is summed up."""
+        await self.quiet(passing)
+        deadline = time.monotonic() + PATIENCE
+        await self.advance(passing)
+        while await self.db.read(_memory_work, self.clock()):
+            if time.monotonic() > deadline:
+                raise TimeoutError("it was never summed up")
+            await asyncio.sleep(0.001)
+
     async def advance(self, seconds: float) -> None:
         """Let time pass: the clock moves, and timers of the event loop that fall due go off."""
         self.clock.advance(seconds)
@@ -324,12 +376,18 @@ def _open_work(connection: Connection) -> int:
     return turns.count_open(connection) + jobs.count_open(connection, ANNOUNCE) + open_parts
 
 
+def _memory_work(connection: Connection, now: float) -> bool:
+    """Whether something is to be summed up by now."""
+    due = select(job.c.id).where(
+        job.c.kind.in_((COMPRESS, DIGEST, TIMER)),
+        job.c.state.in_((JobState.QUEUED, JobState.RUNNING, JobState.WAITING)),
+        job.c.run_at <= now,
+    )
+    return connection.execute(due.limit(1)).first() is not None
+
+
 def _system(agent: Agent, conversation: Conversation, principal: Principal) -> str:
     return f"{agent.name} serves {principal.name} in thread {conversation.thread_number}"
-
-
-def _history(work: Work) -> tuple[Exchange, ...]:
-    return tuple(Exchange(message.author, message.text) for message in work.history)
 
 
 async def _toolbox(agent: Agent, caller: ToolContext, journal: Journal) -> Toolbox:

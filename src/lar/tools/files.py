@@ -258,19 +258,31 @@ def _decoded(data: bytes) -> str:
 
 def _creates(arguments: JsonObject) -> Effect:
     size = len(arguments["content"])
-    return _changes(f"write {shown(arguments['path'])}, {size} characters", arguments["scope"])
+    return _changes(f"write {shown(arguments['path'])}, {size} characters", arguments["scope"], arguments["path"])
 
 
 def _moves(arguments: JsonObject) -> Effect:
     scope, goal = arguments["scope"], arguments["to_scope"] or arguments["scope"]
     said = f"move {shown(arguments['path'])} from the {scope} files to {shown(arguments['to'])}"
-    return _changes(said, Scope.SHARED if Scope.SHARED in {scope, goal} else goal)
+    return _changes(said, Scope.SHARED if Scope.SHARED in {scope, goal} else goal, arguments["path"], arguments["to"])
 
 
 def _deletes(arguments: JsonObject) -> Effect:
-    return _changes(f"delete {shown(arguments['path'])}", arguments["scope"])
+    return _changes(f"delete {shown(arguments['path'])}", arguments["scope"], arguments["path"])
 
 
-def _changes(said: str, scope: Scope) -> Effect:
-    """What is shared is read in other people's turns later."""
-    return Effect(Deed.REMEMBER if scope is Scope.SHARED else Deed.KEEP, f"{said} ({scope} files)")
+INJECTED = frozenset({"agents.md", "soul.md", "user.md", "memory.md", "heartbeat.md"})
+"""Files that are put into later prompts, in small letters: some disks do not tell them from capitals."""
+
+
+def _changes(said: str, scope: Scope, *paths: str) -> Effect:
+    """What is shared is read in other people's turns later, and workspace files in every turn."""
+    lasts = scope is Scope.SHARED or any(_is_injected(path) for path in paths)
+    return Effect(Deed.REMEMBER if lasts else Deed.KEEP, f"{said} ({scope} files)")
+
+
+def _is_injected(path: str) -> bool:
+    try:
+        return clean(path).casefold() in INJECTED
+    except ToolError:  # it will be refused
+        return False

@@ -74,11 +74,19 @@ class Workspace:
     def folder(self, who: ToolContext, scope: Scope = Scope.OWN) -> Path:
         """Where this scope is for this person in this place; made if it is missing. May be mounted into a sandbox."""
         if scope is Scope.SHARED:
-            path = self._root / "shared"
-        elif who.place is Place.GROUP:
-            path = self._root / "groups" / str(who.conversation_id)
-        else:
-            path = self._root / "people" / str(who.principal.id)
+            return self._made("shared")
+        return self.own(who.principal.id, who.conversation_id if who.place is Place.GROUP else None)
+
+    def own(self, person: int | None, group: int | None = None) -> Path:
+        """Where a person's files are, or those of the group that is this conversation; made if it is missing."""
+        return self._made("people", str(person)) if group is None else self._made("groups", str(group))
+
+    def house(self) -> Path:
+        """Where files are that no tool reaches: whoever runs Lar writes them, and everybody's turns read them."""
+        return self._made("house")
+
+    def _made(self, *parts: str) -> Path:
+        path = self._root.joinpath(*parts)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         return path
 
@@ -153,6 +161,17 @@ class Folder:
                 with suppress(FileNotFoundError):
                     os.unlink(fresh, dir_fd=folder)
         return before is not None
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Make a file of this content where there is nothing of that name; False: there is, and it stays."""
+        with self.above(name, make=True) as (folder, leaf):
+            try:
+                file = os.fdopen(os.open(leaf, _NEW, 0o600, dir_fd=folder), "wb")
+            except FileExistsError:
+                return False
+            with file:
+                file.write(data)
+        return True
 
     def add(self, name: str, source: Path) -> str:
         """Copy a file of Lar's own in under this name, or a numbered one if another file has it; the name it has."""
