@@ -88,6 +88,7 @@ from lar.providers.ollama.factory import OllamaFactory
 from lar.providers.openai.factory import OpenAIFactory
 from lar.providers.openrouter.factory import OpenRouterFactory
 from lar.providers.settings import ProviderKind, ProviderSettings
+from lar.providers.windows import ContextWindows
 from lar.runtimes.contract import Runtime
 from lar.runtimes.loop.runtime import LoopRuntime
 from lar.runtimes.loop.settings import LoopSettings
@@ -176,6 +177,7 @@ class App:
         self._models = Models(factories, config.models.takes, self.clock, self._meter)
         self._loops: list[LoopRuntime] = []
         self._solver = self._build_solver()
+        self._windows = ContextWindows()
         self._workspace = Workspace(config.home / Path(config.tools.files.root_dir).expanduser())
         self._artifacts = Artifacts(self.db, self._files, self.clock, config.tools.artifacts)
         self.servers = McpServers(
@@ -287,6 +289,8 @@ class App:
         await self._first_poll(WARMING_WAITS)
         for loop in self._loops:
             await loop.warm()
+        if self._loops:
+            await asyncio.to_thread(self._windows.learn, [agent.model for agent in self.config.agents.values()])
         gc.collect()
         gc.freeze()  # what was imported stays: looking through it for garbage is a tenth of a busy turn's CPU
         if not await self.db.read(lane.is_halted):
@@ -577,9 +581,10 @@ class App:
         heartbeat = bool(job.payload.get("heartbeat"))
         return await asyncio.to_thread(self._remembered_files.read, owner, heartbeat=heartbeat)
 
-    def _sizes(self, _agent: Agent) -> Sizes:
-        memory = self.config.memory
-        return Sizes(memory.max_chars, memory.file_chars, memory.context_tokens)
+    def _sizes(self, agent: Agent) -> Sizes:
+        memory, thinks = self.config.memory, self.config.agents.get(agent.name)
+        tokens = memory.context_tokens or (self._windows.of(thinks.model) if thinks else 0)
+        return Sizes(memory.max_chars, memory.file_chars, tokens)
 
     def _answered(self, connection: Connection, work: Work) -> None:
         self.remembering.compressor.answered(connection, work.conversation.id, work.history)

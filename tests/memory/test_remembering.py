@@ -123,7 +123,8 @@ async def until(house: Household, moment: str) -> None:
 async def kept(house: Household, kind: Kind, owner: Owner = ANN) -> list[Memory]:
     """What is remembered now, of this kind."""
     if kind is not Kind.EXCHANGE:
-        return [found for found in await house.db.read(memories.summaries, owner) if found.kind is kind]
+        told = [found.id for found in await house.db.read(memories.summaries, owner) if found.kind is kind]
+        return await house.db.read(memories.by_ids, told)
     rows = await house.db.read(lambda c: c.execute(select(memory.c.id).where(memory.c.kind == kind)).scalars().all())
     return await house.db.read(memories.by_ids, sorted(rows))
 

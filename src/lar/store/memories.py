@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, func, select, update
 
@@ -15,13 +16,27 @@ from lar.store.schema import conversation, memory, message, turn
 _SUMMARIES = (Kind.MAJOR, Kind.DAY, Kind.TODAY)
 
 _ADD = InsertNew(memory, "id")
+_TOLD = (
+    memory.c.id,
+    memory.c.kind,
+    memory.c.owner,
+    memory.c.text,
+    memory.c.number,
+    memory.c.day,
+    memory.c.turn_id,
+    memory.c.conversation_id,
+    memory.c.until,
+    memory.c.taint,
+    memory.c.corrected,
+)
+"""What a turn has to know of a sentence, and `/memory` at first."""
 _RECALL = (
-    select(memory)
+    select(*_TOLD)
     .where(memory.c.owner == bindparam("whose"), among(memory.c.kind, _SUMMARIES), memory.c.ended_at.is_(None))
     .order_by(memory.c.kind, memory.c.day, memory.c.number, memory.c.id)
 )
 _SENTENCES = (
-    select(memory)
+    select(*_TOLD)
     .where(
         memory.c.conversation_id == bindparam("here"),
         memory.c.kind == Kind.EXCHANGE,
@@ -36,6 +51,24 @@ _NEWEST_TURN = select(func.max(memory.c.turn_id)).where(
     memory.c.conversation_id == bindparam("here"), memory.c.kind == Kind.EXCHANGE
 )
 _EVER = 2**62
+
+
+def _told(row: Row[*tuple[Any, ...]]) -> Memory:
+    """A sentence without what it was made from. Every turn reads dozens."""
+    identity, kind, owner, text, number, day, turn_id, conversation_id, until, taint, corrected = row
+    return Memory(
+        identity,
+        Kind(kind),
+        owner,
+        text,
+        number,
+        day,
+        turn_id,
+        conversation_id,
+        until,
+        taint=tuple(taint or ()),
+        corrected=corrected,
+    )
 
 
 def _memory(row: Row[*tuple[object, ...]]) -> Memory:
@@ -60,16 +93,16 @@ def _memory(row: Row[*tuple[object, ...]]) -> Memory:
 
 
 def summaries(connection: Connection, owner: Owner) -> list[Memory]:
-    """What the owner's days came to, as far as nothing took its place: by kind, day and number."""
-    return [_memory(row) for row in connection.execute(_RECALL, {"whose": owner.key})]
+    """What the owner's days came to, as far as nothing took its place, by kind, day and number; without `made_from`."""
+    return [_told(row) for row in connection.execute(_RECALL, {"whose": owner.key})]
 
 
 def sentences(
     connection: Connection, conversation_id: ConversationId, after: int, before_turn: TurnId | None, limit: int
 ) -> list[Memory]:
-    """The newest sentences of exchanges of a conversation that began after a message; oldest first."""
+    """The newest sentences of exchanges that began after a message here, oldest first; without `made_from`."""
     values = {"here": conversation_id, "after": after, "before_turn": before_turn or _EVER, "limit": limit}
-    return [_memory(row) for row in reversed(connection.execute(_SENTENCES, values).all())]
+    return [_told(row) for row in reversed(connection.execute(_SENTENCES, values).all())]
 
 
 def newest_turn(connection: Connection, conversation_id: ConversationId) -> int:

@@ -1,0 +1,26 @@
+"""How much text models take at once, as far as the price list knows them."""
+
+from collections.abc import Iterable
+from importlib import import_module
+
+
+class ContextWindows:
+    """The contexts of some models, in tokens. Until `learn` was called, none is known."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+
+    def learn(self, references: Iterable[str]) -> None:
+        """Look these models (`provider:model`) up; blocks while the price list is loaded."""
+        snapshot = import_module("genai_prices.data_snapshot").get_snapshot()
+        for reference in references:
+            provider, _, model = reference.partition(":")
+            try:
+                _, found = snapshot.find_provider_model(model, None, provider, None)
+            except LookupError:
+                continue
+            self._known[reference] = found.context_window or 0
+
+    def of(self, reference: str) -> int:
+        """The context of a model, 0 where it is not known."""
+        return self._known.get(reference, 0)
