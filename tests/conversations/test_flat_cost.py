@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import Connection, create_engine, event
 
 from lar.domain.delivery import DeliveryState
-from lar.domain.ids import ConversationId, JobId, TurnId
-from lar.store import deliveries, jobs, messages, turns
+from lar.domain.ids import ConversationId, JobId, PrincipalId, TurnId
+from lar.domain.memory import Owner
+from lar.store import deliveries, jobs, memories, messages, turns
 from lar.store.schema import metadata
 
 HERE = ConversationId(1)
@@ -22,6 +23,9 @@ BUSY: dict[str, Callable[[Connection], object]] = {
     "stop_jobs": lambda c: turns.stop_jobs(c, [JobId(1)], 1.0, ""),
     "of_turn": lambda c: messages.of_turn(c, TurnId(1)),
     "window": lambda c: messages.window(c, HERE, 0, TurnId(9), 20),
+    "sentences": lambda c: memories.sentences(c, HERE, 0, TurnId(9), 20),
+    "newest_turn": lambda c: memories.newest_turn(c, HERE),
+    "summaries": lambda c: memories.summaries(c, Owner(PrincipalId(1))),
     "by_ids": lambda c: messages.by_ids(c, [1, 2]),
     "take": lambda c: deliveries.take(c, HERE, ACCOUNTS, 1.0),
     "close_open": lambda c: deliveries.close_open(c, [HERE], DeliveryState.CANCELLED, turns_only=True),
