@@ -34,6 +34,10 @@ def rows(database: Path) -> str:
         return "\n".join(connection.iterdump())
 
 
+RESTS = ("401", "403", "quota")
+"""After these a key rests for longer than a test; a new process asks with it again."""
+
+
 async def provoke(here: Stage, folder: Path) -> None:
     """Whatever fails with a secret at hand."""
     await until((folder / "notices").exists)
@@ -41,6 +45,9 @@ async def provoke(here: Stage, folder: Path) -> None:
         here.models.push(*[{"status": status, "message": f"The key {KEY} is no good."}] * 9, match=f"fail {number}")
         await here.telegram.ask(f"fail {number}", CHAT)
         here.models.reset()
+        if status in RESTS:
+            await here.process.stop()
+            await here.start()
     here.telegram.fail("sendMessage", 2, drop=True)
     await here.telegram.ask("hello n1111111111", CHAT, match="n1111111111")
     here.telegram.fail("getUpdates", 1, status=502)

@@ -129,6 +129,8 @@ async def test_a_quota_proposes_nothing(here: Stage) -> None:
     assert "quota" in (await here.telegram.ask("[[status:quota always]]", USER))["text"]
     await here.settled()
     assert (len(here.texts(ADMIN)), sum(PLANNING in str(entry) for entry in here.models.log)) == before
+    await here.process.stop()
+    await here.start()  # the key rests for an hour; a new process asks with it again
 
 
 async def test_killed_while_it_runs(here: Stage, tmp_path: Path) -> None:
