@@ -4,10 +4,10 @@ import asyncio
 import gc
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Self
@@ -43,7 +43,7 @@ from lar.conversations.replay import Replay, replay
 from lar.conversations.sending import sending_tools
 from lar.conversations.spending import Spending
 from lar.conversations.work import Work
-from lar.domain.conversation import Address, Conversation
+from lar.domain.conversation import Conversation
 from lar.domain.job import Job
 from lar.domain.principal import Principal, Role
 from lar.domain.values import Clock, JsonObject
@@ -74,6 +74,7 @@ from lar.operations.reporting import Reporter
 from lar.operations.reports import FOLDER as REPORTS
 from lar.operations.reports import ReportFolder
 from lar.operations.solve import solve_agent
+from lar.operations.supervision import Supervisor
 from lar.operations.triage import KIND as TRIAGE
 from lar.operations.triage import TriageHandler
 from lar.policy.access import AccessRules
@@ -136,9 +137,6 @@ PARTS = frozenset({"gateway", "worker", "web"})
 
 WEB_WAITS, WARMING_WAITS = 2.0, 5.0
 """Seconds the large imports wait at most for Telegram, so that the first poll comes first."""
-
-RESTART_FIRST, RESTART_MOST = 1.0, 60.0
-"""Seconds before a part that failed is started again: doubling from the first to the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,26 +254,27 @@ class App:
             await self._run(parts)
 
     async def _run(self, parts: frozenset[str]) -> None:
+        supervisor = Supervisor(self.problems)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._supervise("error reports", self._reporter.run))
+            group.create_task(supervisor.forever("error reports", self._reporter.run))
             if "gateway" in parts:
-                group.create_task(self._supervise("deliverer", self.deliverer.run))
+                group.create_task(supervisor.forever("deliverer", self.deliverer.run))
                 for (name, account), channel in self.channels.items():
                     group.create_task(
-                        self._supervise(f"{name}:{account}", lambda channel=channel: self._receive(channel))
+                        supervisor.forever(f"{name}:{account}", lambda channel=channel: self._receive(channel))
                     )
-                group.create_task(self._supervise_once("previews", self._presence.sweep))
-                group.create_task(self._supervise_once("menus", self._menus.changed))
+                group.create_task(supervisor.once("previews", self._presence.sweep))
+                group.create_task(supervisor.once("menus", self._menus.changed))
             if "worker" in parts:
-                group.create_task(self._supervise("engine", self.engine.run))
-                group.create_task(self._supervise("emergency stop", self._heed_halt))
-                group.create_task(self._supervise_once("housekeeping", self._keep_house))
+                group.create_task(supervisor.forever("engine", self.engine.run))
+                group.create_task(supervisor.forever("emergency stop", self._heed_halt))
+                group.create_task(supervisor.once("housekeeping", self._keep_house))
             if "web" in parts:
-                group.create_task(self._supervise("web", self._serve_web))
+                group.create_task(supervisor.forever("web", self._serve_web))
             if "worker" in parts:
-                group.create_task(self._supervise_once("models", self._warm))
+                group.create_task(supervisor.once("models", self._warm))
             if "worker" in parts and self._runs_commands:
-                group.create_task(self._supervise_once("sandbox", self._find_sandbox))
+                group.create_task(supervisor.once("sandbox", self._find_sandbox))
 
     async def _first_poll(self, seconds: float) -> None:
         """Let Telegram's first poll go before large imports, but do not wait for it for ever."""
@@ -363,27 +362,6 @@ class App:
         await self.db.write(self._housekeeping.schedule)
         await self.db.write(self.remembering.schedule)
 
-    async def _supervise(self, name: str, serve: Callable[[], Awaitable[None]]) -> None:
-        """Run a part for ever: should it fail, that is recorded, shown, and it is started again."""
-        pause = RESTART_FIRST
-        while True:
-            try:
-                await serve()
-            except Exception as error:
-                log.exception("part failed", part=name)
-                self.problems.report(name, f"failed: {error}; it is started again")
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, RESTART_MOST)
-            self.problems.report(name, None)
-
-    async def _supervise_once(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Do something at start that Lar can live without."""
-        try:
-            await work()
-        except Exception as error:
-            log.exception("start-up work failed", part=name)
-            self.problems.report(name, f"failed: {error}")
-
     async def replay(self, record: JsonObject) -> Replay:
         """Run a recorded turn again, offline, with today's code and configuration."""
         agent = self.agents.of(str(record["turn"]["agent"]))
@@ -404,15 +382,7 @@ class App:
         self.channels[key] = channel
         self.webhooks["/telegram/webhook"] = channel.receive
         self._closing.append(channel.close)
-        self.rules[key] = AccessRules(
-            users=frozenset(str(user) for user in settings.allowed_user_ids),
-            chats=frozenset(str(chat) for chat in settings.allowed_chat_ids),
-            admins=frozenset(str(user) for user in settings.admin_user_ids),
-            unknown=settings.access,
-            aliases=dict(settings.user_aliases),
-            password=settings.login.password.get_secret_value() if settings.login.enabled else "",
-            login_seconds=settings.login.ttl_seconds,
-        )
+        self.rules[key] = settings.rules()
 
     def _build_agents(self, extra_tools: Sequence[Tool]) -> Agents:
         available = {
@@ -443,7 +413,7 @@ class App:
 
     def _build_agent(self, name: str, settings: AgentSettings, available: Mapping[str, Tool]) -> Agent:
         known = {*available, *CAMERA_TOOLS}
-        unknown = [tool for tool in settings.tools if tool not in known and not self._is_of_server(tool)]
+        unknown = [tool for tool in settings.tools if tool not in known and not self.servers.serve(tool)]
         if unknown:
             raise ConfigError(f"agents.{name}.tools: there is no tool {unknown[0]!r}; there are {', '.join(available)}")
         tools = (
@@ -463,7 +433,7 @@ class App:
             runtime,
             settings.instructions,
             settings.limits.limits(),
-            Registry(tools, self._server_tools(settings.tools) if self.servers.names else None),
+            Registry(tools, partial(self.servers.tools, settings.tools) if self.servers.names else None),
             takes(settings.model, settings.takes),
         )
 
@@ -475,18 +445,6 @@ class App:
         )
         shell = (shell_tool(commands, settings),) if settings.shell.enabled else ()
         return (*shell, *(python_tools(commands, settings.python_exec) if settings.python_exec.enabled else ()))
-
-    def _is_of_server(self, tool: str) -> bool:
-        """Whether this names a tool, or with `*` all tools, of a configured server."""
-        return any(tool.startswith(f"{name}__") for name in self.servers.names)
-
-    def _server_tools(self, wanted: Sequence[str]) -> Callable[[], Sequence[Tool]]:
-        """The tools of servers that an agent may use: all, or those it names."""
-        return lambda: [
-            tool
-            for tool in self.servers.tools()
-            if not wanted or any(fnmatchcase(tool.name, pattern) for pattern in wanted)
-        ]
 
     def _build_engine(self, extras: Extras) -> Engine:
         surroundings = Surroundings(
@@ -537,7 +495,7 @@ class App:
         return Asker(self._models, model, max_output_tokens, fallbacks)
 
     def _telling(self) -> Telling:
-        known = notify_address(self.config.support.notify_chat, self.rules)
+        known = alerting.notify_address(self.config.support.notify_chat, self.rules)
         return Telling(self.rules, known, self.config.conversations.default_language)
 
     def _facts(self) -> Facts:
@@ -597,13 +555,6 @@ class App:
         return TurnTools(registry, caller, journal, gate, max_result_chars=self.config.tools.max_result_chars)
 
 
-def notify_address(written: str, accounts: Iterable[tuple[str, str]]) -> Address | None:
-    """The notification chat `channel:chat` of the configuration, on the first account of that channel."""
-    channel, _, chat = written.partition(":")
-    account = next((account for name, account in accounts if name == channel), "")
-    return Address(channel, account, chat) if account else None
-
-
 async def serve(config: Config, *, only: str | None = None) -> None:
     """Run a Lar until cancelled: all of it, or the one part that `only` names (see `PARTS`).
 
@@ -627,7 +578,7 @@ async def alert(config: Config, text: str, seconds: float) -> Told:
     account = (telegram.manifest.name, telegram.account)
     channels: dict[tuple[str, str], Channel] = {account: telegram} if settings.bot_token.get_secret_value() else {}
     users = {account: frozenset(str(user) for user in settings.admin_user_ids)} if channels else {}
-    reach = alerting.configured(notify_address(config.support.notify_chat, list(users)), users)
+    reach = alerting.configured(alerting.notify_address(config.support.notify_chat, list(users)), users)
     reach, problem = await alerting.look_up(Database(config.database), reach, list(users), seconds / 4)
     try:
         told = await alerting.tell(text, reach, channels, end - time.monotonic())

@@ -54,7 +54,7 @@ class Bench:
 
     def fail(self, **statuses: str) -> None:
         """These keys fail like this, all others do not."""
-        self.sim.options["fail_keys"] = {key: status for key, status in statuses.items()}
+        self.sim.options["fail_keys"] = dict(statuses)
 
     def asked(self) -> list[str]:
         """The keys that were asked with since the last look."""
@@ -114,8 +114,8 @@ async def test_a_short_rest_is_waited_for(bench: Bench) -> None:
     with pytest.raises(ThinkingError) as caught:
         await bench.ask(chain=[A])
     assert (caught.value.kind, caught.value.retry_after) == ("rate", 1.0)
-    assert bench.waits == [1.0, 0.0] or len(bench.waits) == 2
-    assert len(bench.asked()) == 4
+    assert bench.waits == [1.0, 1.0]
+    assert bench.asked() == ["a1", "a2"] * 3
 
 
 async def test_all_are_out(bench: Bench) -> None:
@@ -140,8 +140,8 @@ async def test_a_storm(bench: Bench) -> None:
 
 async def test_a_filter_is_an_answer(bench: Bench) -> None:
     """R-LM-3: what a provider refuses for its content is not tried on with others."""
+    bench.sim.push({"status": "400", "message": "no"}, {"status": "400", "message": "no"})
     with pytest.raises(ThinkingError) as caught:
-        bench.sim.push({"status": "400", "message": "no"}, {"status": "400", "message": "no"})
         await bench.ask()
     assert caught.value.kind == "invalid"
     assert bench.asked() == ["a1", "b1"]

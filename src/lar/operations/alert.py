@@ -1,7 +1,7 @@
 """Tell the admins something without a gateway: straight through the channels, within a bounded time."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -35,6 +35,13 @@ class Told:
 
     chats: tuple[Address, ...]
     problems: tuple[str, ...]
+
+
+def notify_address(written: str, accounts: Iterable[tuple[str, str]]) -> Address | None:
+    """The notification chat `channel:chat` of the configuration, on the first account of that channel."""
+    channel, _, chat = written.partition(":")
+    account = next((account for name, account in accounts if name == channel), "")
+    return Address(channel, account, chat) if account else None
 
 
 def configured(notify: Address | None, accounts: Mapping[tuple[str, str], frozenset[str]]) -> Reach:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self, cast
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, model_validator
 
 from lar.channels.telegram.split import FILE_THRESHOLD
+from lar.policy.access import AccessRules
 
 
 def _ids(value: object) -> frozenset[str]:
@@ -117,3 +118,15 @@ class TelegramSettings(BaseModel):
         configured = self.webhook_secret.get_secret_value()
         token = self.bot_token.get_secret_value().encode()
         return configured or hmac.new(token, b"lar webhook", hashlib.sha256).hexdigest()
+
+    def rules(self) -> AccessRules:
+        """Who may talk to the bot."""
+        return AccessRules(
+            users=frozenset(self.allowed_user_ids),
+            chats=frozenset(self.allowed_chat_ids),
+            admins=frozenset(self.admin_user_ids),
+            unknown=self.access,
+            aliases=dict(self.user_aliases),
+            password=self.login.password.get_secret_value() if self.login.enabled else "",
+            login_seconds=self.login.ttl_seconds,
+        )

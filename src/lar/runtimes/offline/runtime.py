@@ -44,14 +44,16 @@ I did not understand that: no language model is configured here, so I only know 
 
 {abilities}
 
-For everything else the owner of this Lar can configure a model: set the key of a provider, such as `OPENAI_API_KEY` or `GEMINI_API_KEY`, in the environment or in `.env`, \
+For everything else the owner of this Lar can configure a model: set the key of a provider, such as \
+`OPENAI_API_KEY` or `GEMINI_API_KEY`, in the environment or in `.env`, \
 or a `[providers.…]` section in `lar.toml`, and restart.""",
     "es": """\
 No lo he entendido: aquí no hay configurado ningún modelo de lenguaje, así que solo conozco unas pocas frases fijas.
 
 {abilities}
 
-Para todo lo demás, el dueño de este Lar puede configurar un modelo: la clave de un proveedor, como `OPENAI_API_KEY` o `GEMINI_API_KEY`, en el entorno o en `.env`, \
+Para todo lo demás, el dueño de este Lar puede configurar un modelo: la clave de un proveedor, como \
+`OPENAI_API_KEY` o `GEMINI_API_KEY`, en el entorno o en `.env`, \
 o una sección `[providers.…]` en `lar.toml`, y reiniciar.""",
 }
 

@@ -1,7 +1,8 @@
 """All configured servers, as one source of tools."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 
 from lar.store import mcp
 from lar.tools.contract import Tool
@@ -25,9 +26,18 @@ class McpServers:
         """The servers that are used."""
         return tuple(self._servers)
 
-    def tools(self) -> tuple[Tool, ...]:
-        """All tools that are as they were accepted, whether their server runs now or not."""
-        return tuple(tool for server in self._servers.values() for tool in server.tools)
+    def serve(self, tool: str) -> bool:
+        """Whether this names a tool, or with `*` all tools, of a server."""
+        return any(tool.startswith(f"{name}__") for name in self._servers)
+
+    def tools(self, wanted: Sequence[str] = ()) -> tuple[Tool, ...]:
+        """All tools that are as they were accepted, whether their server runs now or not; or those that are wanted."""
+        return tuple(
+            tool
+            for server in self._servers.values()
+            for tool in server.tools
+            if not wanted or any(fnmatchcase(tool.name, pattern) for pattern in wanted)
+        )
 
     async def open(self) -> None:
         """Take over what was accepted, now and whenever it changes; start nothing."""
