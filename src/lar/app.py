@@ -457,7 +457,7 @@ class App:
             clock=self.clock,
             ticks=extras.ticks,
             save_upload=self._save_upload(),
-            intake=intake(self.config.media, self.config.providers, self.config.home),
+            intake=intake(self.config.media, self.config.providers, self.config.home, self.config.models.transcription),
         )
         handlers: dict[str, Handler] = {
             TURN: TurnHandler(surroundings, self._presence),

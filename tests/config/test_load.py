@@ -206,12 +206,13 @@ def test_models_fit_the_keys(
 def test_models_that_are_set_are_not_guessed(home: Path) -> None:
     """R-LM-2: what is written down wins, a server of one's own is asked for nothing else, and offline stays offline."""
     toml = '[providers.openai]\nbase_url = "http://127.0.0.1:1/v1"\n[agents.main]\nmodel = "openai:mine"\n'
-    own = read(home, toml + '[support]\ntriage_model = "openai:other"', {"OPENAI_API_KEY": "k"}).models
-    assert (own.chat, own.summary, own.triage, own.solve) == (
+    own = read(home, toml + '[models]\ntriage = "openai:other"', {"OPENAI_API_KEY": "k"}).models
+    assert (own.chat, own.summary, own.triage, own.solve, own.transcription) == (
         "openai:mine",
         "openai:mine",
         "openai:other",
         "openai:mine",
+        "",
     )
     (home / "lar.toml").unlink()
     offline = read(home, env={"OPENAI_API_KEY": "k", "LAR__AGENTS__MAIN__RUNTIME": "offline"})

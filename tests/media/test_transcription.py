@@ -244,63 +244,68 @@ def provider(base_url: str = "") -> ProviderSettings:
 
 
 HOME = ProviderSettings(base_url="http://pi/v1")
-GROQ = {"openai": provider(), "groq": provider(base_url="https://api.groq.com/openai/v1")}
+GROQ = {"openai": provider(), "groq": ProviderSettings(kind="groq", api_key=SecretStr("k"))}
+TURBO = "groq:whisper-large-v3-turbo"
 
 
 @pytest.mark.parametrize(
-    ("settings", "providers", "name"),
+    ("backend", "providers", "model", "address"),
     [
-        ({}, {"openai": provider()}, "openai:gpt-4o-mini-transcribe"),
-        ({}, GROQ, "groq:whisper-large-v3-turbo"),
-        ({"model": "openai:whisper-1"}, GROQ, "openai:whisper-1"),
-        ({"backend": "api", "model": "home:whisper"}, {"home": HOME}, "home:whisper"),
+        ("auto", {"openai": provider()}, "openai:gpt-4o-mini-transcribe", "https://api.openai.com/v1"),
+        ("auto", GROQ, TURBO, "https://api.groq.com/openai/v1"),
+        ("auto", GROQ, "openai:whisper-1", "https://api.openai.com/v1"),
+        ("api", {"home": HOME}, "home:whisper", "http://pi/v1"),
     ],
-)  # fmt: skip
+)
 def test_the_api_is_chosen(
-    tmp_path: Path, settings: Mapping[str, Any], providers: Mapping[str, ProviderSettings], name: str
+    tmp_path: Path, backend: Any, providers: Mapping[str, ProviderSettings], model: str, address: str
 ) -> None:
-    """R-TG-8: by default the API of a provider that has a key and transcribes, Groq's before OpenAI's."""
-    media = MediaSettings(transcription=TranscriptionSettings(**settings))
-    found = choose(media, providers, tmp_path)
+    """R-TG-8: what `models.transcription` names is asked, at its provider's own address."""
+    media = MediaSettings(transcription=TranscriptionSettings(backend=backend))
+    found = choose(media, providers, tmp_path, model)
     assert isinstance(found, ApiTranscriber)
-    assert found.name == name
+    assert (found.name, found.address) == (model, address)
 
 
 @pytest.mark.parametrize(
-    ("settings", "why"),
+    ("settings", "model", "why"),
     [
-        ({"backend": "off"}, "switched off"),
-        ({}, "nothing transcribes here: set GROQ_API_KEY"),
-        ({"backend": "api"}, "no provider with a key"),
-        ({"backend": "api", "model": "nobody:x"}, "no such provider"),
-        ({"backend": "faster-whisper"}, "pip install 'lar\\[voice\\]'"),
-        ({"backend": "whisper-cli", "whisper_cli": "not-there"}, "no program not-there"),
-        ({"backend": "whisper-cli", "whisper_cli": "sh"}, "no model file"),
+        ({"backend": "off"}, "", "switched off"),
+        ({}, "", "nothing transcribes here: set GROQ_API_KEY"),
+        ({"backend": "api"}, "", "no provider with a key"),
+        ({"backend": "api"}, "nobody:x", "no such provider"),
+        ({"backend": "api"}, "google:gemini-3-flash-preview", "google has no API for it"),
+        ({"backend": "faster-whisper"}, "", "pip install 'lar\\[voice\\]'"),
+        ({"backend": "whisper-cli", "whisper_cli": "not-there"}, "", "no program not-there"),
+        ({"backend": "whisper-cli", "whisper_cli": "sh"}, "", "no model file"),
     ],
 )
 def test_what_is_missing_is_said(
-    tmp_path: Path, settings: Mapping[str, Any], why: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, settings: Mapping[str, Any], model: str, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R-TG-8: where nothing transcribes, a sentence says what would."""
     monkeypatch.setattr(transcription.importlib.util, "find_spec", missing)
-    found = choose(MediaSettings(transcription=TranscriptionSettings(**settings)), {}, tmp_path)
+    providers = {"google": ProviderSettings(kind="google", api_key=SecretStr("k"))}
+    found = choose(MediaSettings(transcription=TranscriptionSettings(**settings)), providers, tmp_path, model)
     assert isinstance(found, str)
 
     assert re.search(why, found)
 
 
-def test_programs_are_chosen_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R-TG-8: what runs on this machine comes before an API: first faster-whisper, then whisper-cli."""
-    model = tmp_path / "ggml.bin"
-    model.write_bytes(b"weights")
-    wanted = TranscriptionSettings(whisper_cli="sh", whisper_cli_model=str(model))
+def test_programs_are_chosen_where_no_api_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-TG-8: a key's API comes first; without one faster-whisper, then whisper-cli; what is named wins over all."""
+    file = tmp_path / "ggml.bin"
+    file.write_bytes(b"weights")
+    wanted = TranscriptionSettings(whisper_cli="sh", whisper_cli_model=str(file))
     media = MediaSettings(transcription=wanted, ffmpeg="sh")
     monkeypatch.setattr(transcription.importlib.util, "find_spec", missing)
-    assert isinstance(choose(media, GROQ, tmp_path), WhisperCli)
+    assert isinstance(choose(media, GROQ, tmp_path, ""), WhisperCli)
     no_ffmpeg = replace_backend(media, "whisper-cli").model_copy(update={"ffmpeg": "not-there"})
-    assert choose(no_ffmpeg, GROQ, tmp_path) == "ffmpeg is not installed (apt install ffmpeg)"
+    assert choose(no_ffmpeg, GROQ, tmp_path, TURBO) == "ffmpeg is not installed (apt install ffmpeg)"
     monkeypatch.setattr(transcription.importlib.util, "find_spec", str)
-    assert isinstance(choose(media, GROQ, tmp_path), FasterWhisper)
+    assert isinstance(choose(media, GROQ, tmp_path, ""), FasterWhisper)
+    assert isinstance(choose(media, GROQ, tmp_path, TURBO), ApiTranscriber)
+    assert isinstance(choose(replace_backend(media, "faster-whisper"), GROQ, tmp_path, TURBO), FasterWhisper)
 
 
 def replace_backend(media: MediaSettings, backend: str) -> MediaSettings:

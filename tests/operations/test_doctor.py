@@ -151,6 +151,7 @@ async def test_what_understands_recordings(subject: Subject) -> None:
             subject,
             providers={"openai": ProviderSettings(api_keys=(SecretStr("k"),))},
             media=MediaSettings(ffmpeg="sh"),
+            transcription="openai:gpt-4o-mini-transcribe",
         )
     )
     assert found["transcription"].detail == "by openai:gpt-4o-mini-transcribe"

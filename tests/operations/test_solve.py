@@ -447,7 +447,7 @@ async def test_one_at_a_time_and_nothing_joins_it(plan: Plan, model: Model) -> N
 async def test_without_a_model_it_says_so(plan: Plan) -> None:
     """Where no model is configured, /solve says what is missing."""
     async with living(replace(plan, solver=None)) as house:
-        assert "support.solve_model" in await house.ask("/solve it", chat=root(house))
+        assert "models.solve" in await house.ask("/solve it", chat=root(house))
 
 
 async def test_while_everything_is_stopped(house: Household, model: Model) -> None:

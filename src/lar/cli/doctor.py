@@ -33,6 +33,7 @@ def doctor(arguments: argparse.Namespace) -> int:
             cameras=devices(config.tools.camera),
             browser=config.tools.browser,
             media=config.media,
+            transcription=config.models.transcription,
         )
         found += asyncio.run(checks.examine(subject))
     for check in found:

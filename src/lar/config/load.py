@@ -139,6 +139,9 @@ _USUAL_VARIABLES = frozenset({"TELEGRAM_BOT_TOKEN", *(usual.variable for usual i
 
 TASKS = ("chat", "summary", "triage", "solve", "transcription")
 
+HEARING = ("groq", "openai")
+"""Providers that transcribe where they have a key, in the order they are chosen."""
+
 
 def _idle_providers(config: Config) -> Iterator[str]:
     """A key without a model that uses it is probably a mistake."""
@@ -152,7 +155,7 @@ def referenced(config: Settings) -> list[str]:
     """Every model that is named anywhere, once, those that talk first."""
     agents = [model for agent in config.agents.values() for model in (agent.model, *agent.fallback_models)]
     tasks = [str(getattr(config.models, task)) for task in TASKS]
-    everything = [*agents, *tasks, config.support.triage_model, *config.models.choices]
+    everything = [*agents, *tasks, *config.models.choices]
     return list(dict.fromkeys(model for model in everything if model))
 
 
@@ -201,12 +204,12 @@ def _models(config: Config, chat: str) -> ModelSettings:
     provider = _provider_of(chat)
     own = USUAL.get(provider) if provider in providers and not providers[provider].base_url else None
     cheap = f"{provider}:{own.summary}" if own and own.summary else chat
-    hearing = next((name for name in ("groq", "openai") if name in providers and providers[name].keys), "")
+    hearing = next((name for name in HEARING if name in providers and _at_vendor(providers[name])), "")
     reasons = f"groq:{groq.reasoning}" if groq and chat else chat
     filled = {
         "chat": models.chat or chat,
         "summary": models.summary or (f"groq:{groq.summary}" if groq and chat else cheap),
-        "triage": config.support.triage_model or models.triage or reasons,
+        "triage": models.triage or reasons,
         "solve": models.solve or reasons,
         "transcription": models.transcription or (f"{hearing}:{USUAL[hearing].transcription}" if hearing else ""),
     }
@@ -216,6 +219,11 @@ def _models(config: Config, chat: str) -> ModelSettings:
     for model in models.choices:
         check_model("models.choices", model, providers)
     return models.model_copy(update=filled)
+
+
+def _at_vendor(provider: ProviderSettings) -> bool:
+    """Whether the vendor itself is asked: what a server of one's own has, nobody knows."""
+    return bool(provider.keys) and not provider.base_url
 
 
 def _agent(name: str, agent: AgentSettings, chat: str, providers: Mapping[str, ProviderSettings]) -> AgentSettings:

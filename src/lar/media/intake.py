@@ -164,9 +164,9 @@ class Intake:
         return Seen(text=text[:most], note=f"{rest}; `read_file` gives all of it, page by page")
 
 
-def intake(settings: MediaSettings, providers: Mapping[str, ProviderSettings], home: Path) -> Intake:
-    """The intake of a Lar with this home folder and these providers."""
-    return Intake(home / "files", settings, choose(settings, providers, home))
+def intake(settings: MediaSettings, providers: Mapping[str, ProviderSettings], home: Path, model: str) -> Intake:
+    """The intake of a Lar with this home folder and these providers; `model` is `models.transcription`."""
+    return Intake(home / "files", settings, choose(settings, providers, home, model))
 
 
 def _head(path: Path) -> bytes:

@@ -16,13 +16,8 @@ class TranscriptionSettings(BaseModel):
 
     backend: Literal["auto", "faster-whisper", "whisper-cli", "api", "off"] = Field(
         default="auto",
-        description="What transcribes: a program here, or a provider's API; `auto` takes the first of these that is "
-        "there.",
-    )
-    model: str = Field(
-        default="",
-        description="`provider:model` of the API; by default `groq:whisper-large-v3-turbo` where Groq has a key, else "
-        "`openai:gpt-4o-mini-transcribe`.",
+        description="What transcribes: the API of `models.transcription`, or a program here; `auto`: the API where "
+        "there is a key for it, else faster-whisper, else whisper-cli.",
     )
     whisper_model: str = Field(
         default="small", description="Model of faster-whisper: a name, which it downloads once, or a folder."

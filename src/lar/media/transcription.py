@@ -16,15 +16,13 @@ import structlog
 from lar.errors import MediaError
 from lar.media import audio, programs
 from lar.media.settings import MediaSettings, TranscriptionSettings
-from lar.providers.settings import ProviderSettings
+from lar.providers.settings import ProviderKind, ProviderSettings
 
 log = structlog.get_logger(__name__)
 
-DEFAULTS = {"groq": "whisper-large-v3-turbo", "openai": "gpt-4o-mini-transcribe"}
-"""Models of the providers whose API transcribes, in the order they are taken."""
-
 OPENAI = "https://api.openai.com/v1"
 
+_TRANSCRIBE: frozenset[ProviderKind] = frozenset({"openai", "openai_responses", "groq"})
 _KNOWN_TO_APIS = frozenset({".flac", ".m4a", ".mp3", ".mp4", ".mpeg", ".mpga", ".oga", ".ogg", ".wav", ".webm"})
 _PROGRAM = Path(__file__).with_name("whisper_program.py")
 _TRIES = 3
@@ -76,6 +74,11 @@ class ApiTranscriber:
         self._settings = settings
         self._ffmpeg = ffmpeg
         self._sleep = sleep
+
+    @property
+    def address(self) -> str:
+        """Where recordings are sent."""
+        return self._service.base_url
 
     async def __call__(self, recording: Path, /) -> str:
         """See `Transcriber`."""
@@ -192,19 +195,21 @@ def _last_line(errors: str) -> str:
     return lines[-1][:200] if lines else "it said nothing"
 
 
-def choose(settings: MediaSettings, providers: Mapping[str, ProviderSettings], home: Path) -> Transcriber | str:
-    """What transcribes here; or a sentence saying what is missing."""
+def choose(
+    settings: MediaSettings, providers: Mapping[str, ProviderSettings], home: Path, model: str
+) -> Transcriber | str:
+    """What transcribes here; or a sentence saying what is missing. `model` is `models.transcription`."""
     wanted = settings.transcription
     if wanted.backend == "off":
         return "transcription is switched off (media.transcription.backend)"
-    for backend in ("faster-whisper", "whisper-cli", "api") if wanted.backend == "auto" else (wanted.backend,):
+    for backend in ("api", "faster-whisper", "whisper-cli") if wanted.backend == "auto" else (wanted.backend,):
         match backend:
             case "faster-whisper":
                 found = _faster_whisper(wanted, home)
             case "whisper-cli":
                 found = _whisper_cli(wanted, settings.ffmpeg)
             case _:
-                found = _api(wanted, settings.ffmpeg, providers)
+                found = _api(wanted, settings.ffmpeg, providers, model)
         if not isinstance(found, str) or wanted.backend != "auto":
             return found
     return (
@@ -231,16 +236,15 @@ def _whisper_cli(settings: TranscriptionSettings, ffmpeg: str) -> Transcriber | 
     return WhisperCli(program, settings, ffmpeg)
 
 
-def _api(settings: TranscriptionSettings, ffmpeg: str, providers: Mapping[str, ProviderSettings]) -> Transcriber | str:
-    usual = (f"{name}:{model}" for name, model in DEFAULTS.items() if name in providers and providers[name].keys)
-    reference = settings.model or next(usual, "")
+def _api(
+    settings: TranscriptionSettings, ffmpeg: str, providers: Mapping[str, ProviderSettings], reference: str
+) -> Transcriber | str:
     name, _, model = reference.partition(":")
     provider = providers.get(name)
+    if not reference:
+        return "no provider with a key transcribes (GROQ_API_KEY, OPENAI_API_KEY)"
     if provider is None or not model:
-        return (
-            f"media.transcription.model names {reference!r}, and there is no such provider"
-            if reference
-            else "no provider with a key transcribes (GROQ_API_KEY, OPENAI_API_KEY)"
-        )
-    service = Service(reference, provider.base_url or OPENAI, provider.keys)
-    return ApiTranscriber(service, settings, ffmpeg)
+        return f"models.transcription names {reference!r}, and there is no such provider"
+    if provider.kind not in _TRANSCRIBE:
+        return f"models.transcription names {reference!r}, and {name} has no API for it"
+    return ApiTranscriber(Service(reference, provider.address or OPENAI, provider.keys), settings, ffmpeg)

@@ -50,7 +50,8 @@ class Check:
 class Subject:
     """What is examined: a home folder, and the settings that say what it needs.
 
-    `ask_vendors`: whether the network may be used. `cameras` are those of the configuration.
+    `ask_vendors`: whether the network may be used. `cameras` are those of the configuration,
+    `transcription` is the model that transcribes.
     """
 
     home: Path
@@ -64,6 +65,7 @@ class Subject:
     cameras: Sequence[Device] = ()
     browser: BrowserSettings = field(default_factory=BrowserSettings)
     media: MediaSettings = field(default_factory=MediaSettings)
+    transcription: str = ""
 
 
 async def examine(subject: Subject) -> list[Check]:
@@ -150,7 +152,7 @@ def _providers(providers: Mapping[str, ProviderSettings]) -> Check:
 
 
 def _transcription(subject: Subject) -> Check:
-    found = choose(subject.media, subject.providers, subject.home)
+    found = choose(subject.media, subject.providers, subject.home, subject.transcription)
     if isinstance(found, str):
         return Check("transcription", "note", f"recordings are not understood: {found}")
     return Check("transcription", "ok", f"by {found.name}")

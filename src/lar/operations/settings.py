@@ -34,13 +34,6 @@ class SupportSettings(BaseModel):
         description="Where notices and alerts go, written channel:chat, such as `telegram:-1001234567`; `/setnotify` "
         "in a chat wins over it. Without any, the private chats of admins.",
     )
-    triage_model: str = Field(
-        default="", description="`provider:model` that analyses error reports; by default the model of `agents.main`."
-    )
-    solve_model: str = Field(
-        default="",
-        description="`provider:model` that plans the commands of `/solve`; by default the model of `agents.main`.",
-    )
     solve_commands: int = Field(default=8, ge=1, le=20, description="How many commands one plan may have.")
     solve_seconds: float = Field(default=120.0, gt=0, description="Seconds after which a command of `/solve` is ended.")
     propose_solutions: bool = Field(

@@ -128,9 +128,9 @@ class ModelSettings(BaseModel):
 
     chat: str = Field(default="", description="Talks, for agents that name no model.")
     summary: str = Field(default="", description="Sums up what was said, for memory.")
-    triage: str = Field(default="", description="Looks into errors; `support.triage_model` wins over it.")
-    solve: str = Field(default="", description="Plans what an admin wants solved.")
-    transcription: str = Field(default="", description="Writes down what is said in audio.")
+    triage: str = Field(default="", description="Analyses error reports.")
+    solve: str = Field(default="", description="Plans the commands of `/solve`.")
+    transcription: str = Field(default="", description="Writes down what is said in recordings.")
     choices: tuple[str, ...] = Field(
         default=(), description="Models a conversation may be switched to, besides those that are named elsewhere."
     )

@@ -167,6 +167,7 @@ async def stage(
             "OPENAI_API_KEY": "sk-simulated",
             "LAR__PROVIDERS__OPENAI__BASE_URL": models.openai_url,
             "LAR__AGENTS__MAIN__MODEL": "openai:sim-1",
+            "LAR__MODELS__TRANSCRIPTION": "openai:gpt-4o-mini-transcribe",
             "LAR__DATABASE__URL": database,
             **(env or {}),
         }
