@@ -11,7 +11,7 @@ class _EnoughError(BaseException):
 
 
 async def test_a_part_that_fails_is_started_again() -> None:
-    """R-SU-1: a failing part is shown, started again after pauses that double up to a minute; then it is shown no more."""
+    """R-SU-1: a failing part is shown and started again, after pauses that double up to a minute."""
     problems, pauses, shown, runs = Problems(), list[float](), list[object](), list[int]()
 
     async def sleep(seconds: float) -> None:
