@@ -355,6 +355,21 @@ async def test_questions_are_listed_and_answered_without_buttons(house: Househol
     assert await house.db.read(lambda c: c.execute(question.select()).one().state) == "approved"
 
 
+async def test_a_group_lists_its_own_questions(house: Household, post: Post) -> None:
+    """R-ME-9: in a group nobody, not even an admin, is told what is asked elsewhere; an admin in private is."""
+    await asked(house, SEND)
+    group, admin = house.channel.chat("9", "-5"), house.channel.chat("9")
+    assert "No question" in await house.ask("/approvals", chat=group)
+    assert "No question" in await house.ask("/approve 1", chat=group)
+    assert "write 'hello' to Bob" in await house.ask("/approvals", chat=admin)
+    await asked(house, SEND, chat=group)
+    assert "/approve 2" in await house.ask("/approvals", chat=group)
+    await house.say("/approve 2", chat=group)
+    await house.say("/deny 1")
+    await house.quiet()
+    assert post.sent == ["hello"]
+
+
 async def told_privately(house: Household, data: str, by: Chat | None = None) -> str:
     """Press a button with this data; what the presser is told."""
     before = [sent for sent in house.channel.sent if sent.part.answers_press and sent.part.text]

@@ -18,7 +18,7 @@ from lar.conversations.strings import CATALOGUES, duration, say
 from lar.domain.conversation import Conversation, Mode, Place
 from lar.domain.inbound import Sender
 from lar.domain.principal import Principal
-from lar.domain.question import Scope
+from lar.domain.question import Question, Scope
 from lar.policy.access import AccessRules
 from lar.store import conversations, deliveries, jobs, messages, people, questions, turns
 
@@ -231,8 +231,7 @@ def _deny(visit: Visit, argument: str) -> str:
 
 def _answer(visit: Visit, number: str, answer: str, reason: str) -> str:
     """Answer a question by its number; without one, the only one there is."""
-    open_here = [asked for asked in questions.all_open(visit.connection) if answers.may_answer(asked, visit.principal)]
-    wanted = [asked for asked in open_here if number in {"", str(asked.id)}]
+    wanted = [asked for asked in _open_here(visit) if number in {"", str(asked.id)}]
     if len(wanted) != 1:
         return _approvals(visit, "")
     verdict = answers.verdict_of(wanted[0], answer, reason)
@@ -242,9 +241,21 @@ def _answer(visit: Visit, number: str, answer: str, reason: str) -> str:
     return decided or answers.settled(visit.connection, wanted[0], visit.language)
 
 
+def _open_here(visit: Visit) -> list[Question]:
+    """Open questions this person may answer; in a group only those that were asked or shown there."""
+    here = visit.conversation
+    found = [asked for asked in questions.all_open(visit.connection) if answers.may_answer(asked, visit.principal)]
+    if here.place is Place.PRIVATE:
+        return found
+    return [
+        asked
+        for asked in found
+        if here.id in {asked.conversation_id, *(chat for _, chat in questions.shown(visit.connection, asked.id))}
+    ]
+
+
 def _approvals(visit: Visit, _argument: str) -> str:
-    open_here = [asked for asked in questions.all_open(visit.connection) if answers.may_answer(asked, visit.principal)]
-    lines = [worded(visit.connection, asked, visit.language) for asked in open_here]
+    lines = [worded(visit.connection, asked, visit.language) for asked in _open_here(visit)]
     return "\n\n".join(lines) or visit.say("approvals_none")
 
 

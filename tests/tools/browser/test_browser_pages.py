@@ -187,6 +187,30 @@ async def test_nobody_shares_cookies(opens: Opens) -> None:
         assert "hello" in (await here.call("get_data")).text
 
 
+async def test_nobody_uses_the_page_of_another(opens: Opens) -> None:
+    """R-ME-9: whichever tool another person calls, or the same in another conversation: her page is not there."""
+    tries: dict[str, dict[str, object]] = {
+        "browser_click": {"element": "e1"},
+        "browser_fill": {"fields": {"e1": "x"}},
+        "browser_info": {},
+        "browser_get_data": {},
+        "browser_query_selector": {"selector": "*"},
+        "browser_wait_for": {"text": "secret", "seconds": 0.1},
+        "browser_screenshot": {"whole": True, "send": True},
+    }
+    async with opens() as here:
+        assert set(here.tools) - {"browser_navigate", "browser_close"} == set(tries), "a tool came or went: try it"
+        here.web.answers["/"] = page("<p>secret<button>Press</button>")
+        await here.call("navigate", url=here.url())
+        for who, conversation in ((BEA, 1), (BEA, 2), (ANN, 2)):
+            for name, arguments in tries.items():
+                error = await here.fails(name.removeprefix("browser_"), who, conversation, **arguments)
+                assert str(error) == "No page is open. Open one with browser_navigate."
+            assert (await here.call("close", who, conversation)).text == "No browser was open."
+        assert "secret" in (await here.call("get_data")).text
+        assert not here.pictures
+
+
 async def test_a_browser_that_nobody_uses_is_closed(opens: Opens) -> None:
     """R-TO-5: an unused browser ends with all its processes; the next call says that no page is open."""
     async with opens(session_seconds=1.5) as here:
