@@ -47,6 +47,9 @@ async def test_says_how_it_failed(tmp_path: Path) -> None:
     """A gateway that ends at once is told apart from one that hangs, with the place of its output."""
     process = Process(Gateway("brief", ["sh", "-c", "echo no >&2; exit 3"]), tmp_path)
     await process.start()
+    async with asyncio.timeout(5):
+        while process.running:  # noqa: ASYNC110  # /proc has no event
+            await asyncio.sleep(0)
     await process.stop()
     assert "ended with 3" in str(process.failure())
     assert (tmp_path / "gateway.log").read_text() == "no\n"
