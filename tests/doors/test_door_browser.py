@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +16,10 @@ from tools.web_site import Site, page, site
 
 pytestmark = pytest.mark.browser
 
-CHAT, ADMIN, OTHER = FIRST_USER, FIRST_USER - 1, FIRST_USER + 1
+CHAT, ADMIN, OTHER, THIRD = FIRST_USER, FIRST_USER - 1, FIRST_USER + 1, FIRST_USER + 2
+SLEEP = b"sleep\x0061236\x00"
+HUNG_UP = -2
+"""The status of a model call that was not waited for."""
 FORM = page(
     "<title>Boiler</title><h1>Boiler service</h1><form action=/sent method=post><p><label>Name <input name=who></label>"
     "<p><label>Day <select name=day><option>Monday<option>Friday</select></label><p><button>Book</button></form>"
@@ -68,6 +71,15 @@ def is_browser(pid: int) -> bool:
         return alive and b"/chromium" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
+
+
+def sleepers() -> list[str]:
+    """The processes of the command that sleeps for this test."""
+    found: list[str] = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found += [path.parent.name] if path.read_bytes() == SLEEP else []
+    return found
 
 
 def browser(here: Stage) -> list[int]:
@@ -143,17 +155,31 @@ async def test_nobody_sees_the_others_cookies(tmp_path: Path, require: Require) 
         assert cookies == [False, True, False]
 
 
-async def test_an_emergency_stop_ends_the_browser(tmp_path: Path, require: Require) -> None:
-    """R-PO-4: no process of a browser is left two seconds after an emergency stop, in the middle of a page."""
+async def test_an_emergency_stop_ends_all_at_once(tmp_path: Path, require: Require) -> None:
+    """R-PO-4: a page, a command and a model call at once: nothing of them is left after two seconds, nor a restart."""
     async with surfing(tmp_path, require) as (here, web, address):
         web.answers["/"] = page("<p>hello")
         await open_page(here, address)
         running = browser(here)
         assert running
-        here.telegram.send_text(call("browser_wait_for", text="never", seconds=60), CHAT)
+        web.answers["/slow"] = never
+        here.telegram.send_text(call("browser_navigate", url=f"{address}slow"), CHAT)
+        here.telegram.send_text(call("shell", command="exec sleep 61236"), OTHER)
+        await until(lambda: any(each.startswith("GET /slow") for each in web.asked))
+        await until(sleepers)
+        asked = here.models.last_number
+        here.telegram.send_text("[[sleep:60]] slow", THIRD)
+        await until(lambda: here.models.last_number > asked)
         here.telegram.send_text("/emergency_stop", ADMIN)
-        await until(lambda: not any(map(is_browser, running)), 2)
+        await until(lambda: not any(map(is_browser, running)) and not sleepers(), 2)
+        await until(lambda: here.models.log[-1]["status"] == HUNG_UP, 2)
+        assert await here.process.stop() == 0
+        await here.start()
+        assert "emergency stop" in (await here.telegram.ask("hello", OTHER))["text"]
+        assert not browser(here)
+        assert not sleepers()
         await here.telegram.ask("/resume", ADMIN)
+        await here.telegram.ask("/stop", OTHER)
         assert "No page is open" in (await here.telegram.ask(call("browser_info"), CHAT, match="No page"))["text"]
 
 

@@ -16,6 +16,7 @@ CONTROLLERS = ("memory", "cpu", "pids")
 _GATEWAY = "lar-gateway"
 _RUN = re.compile(r"lar-run-(\d+)-(\d+)-\d+")
 _PERIOD = 100_000
+_NUMBERS = count(1)  # of all runs of this process: each sandbox in it makes groups beside those of the others
 _SPARE = 8
 """Processes of the walls themselves, which a run's limit does not count."""
 
@@ -84,7 +85,6 @@ class Cgroups:
         self._bases = _bases(proc)
         self._pid = os.getpid() if pid is None else pid
         self._born = born(self._pid)
-        self._numbers = count(1)
 
     @property
     def controllers(self) -> frozenset[str]:
@@ -93,7 +93,7 @@ class Cgroups:
 
     def open(self, limits: Limits) -> Group:
         """A new group with these limits."""
-        name = f"lar-run-{self._pid}-{self._born}-{next(self._numbers)}"
+        name = f"lar-run-{self._pid}-{self._born}-{next(_NUMBERS)}"
         group = Group({controller: base / name for controller, base in self._bases.items()})
         for folder in dict.fromkeys(group.folders.values()):
             folder.mkdir()
