@@ -25,7 +25,7 @@ from lar.config import Config
 from lar.config.load import conversational
 from lar.conversations import changed_tools, lane
 from lar.conversations.admins import Telling
-from lar.conversations.agents import Agent, Agents
+from lar.conversations.agents import Agent, Agents, Profile
 from lar.conversations.attachments import SaveUpload
 from lar.conversations.commands import ANNOUNCE, Facts
 from lar.conversations.deliverer import Deliverer
@@ -53,7 +53,6 @@ from lar.errors import ConfigError
 from lar.media.camera import Cameras
 from lar.media.camera_tools import NAMES as CAMERA_TOOLS
 from lar.media.camera_tools import camera_tools
-from lar.media.capabilities import takes
 from lar.media.eyes import FileEyes
 from lar.media.intake import intake
 from lar.memory.context import Sizes, system_prompt
@@ -176,6 +175,8 @@ class App:
         self._loops: list[LoopRuntime] = []
         self._solver = self._build_solver()
         self._windows = ContextWindows()
+        thinks = {name: agent.model for name, agent in config.agents.items()}
+        self._minds = Minds(conversational(config), thinks, self._models.health, self._models.endings, self._zone)
         self._workspace = Workspace(config.home / Path(config.tools.files.root_dir).expanduser())
         self._artifacts = Artifacts(self.db, self._files, self.clock, config.tools.artifacts)
         self.servers = McpServers(
@@ -203,7 +204,7 @@ class App:
             self._system_prompt,
             self._toolbox,
             files=self._workspace_files,
-            sizes=self._sizes,
+            profile=self._profile,
             answered=self._answered,
             keep=memory.max_history_messages,
             mode=config.policy.mode,
@@ -289,7 +290,8 @@ class App:
         for loop in self._loops:
             await loop.warm()
         if self._loops:
-            await asyncio.to_thread(self._windows.learn, [agent.model for agent in self.config.agents.values()])
+            known = {model: self._models.vendor(model) for model in conversational(self.config)}
+            await asyncio.to_thread(self._windows.learn, known)
         gc.collect()
         gc.freeze()  # what was imported stays: looking through it for garbage is a tenth of a busy turn's CPU
         if not await self.db.read(lane.is_halted):
@@ -343,7 +345,7 @@ class App:
             local.withdraw(home)
 
     def _process(self) -> Process:
-        minds = self._minds()
+        minds = self._minds
         return Process(
             started_at=self._started_at,
             agents={
@@ -434,7 +436,6 @@ class App:
             settings.instructions,
             settings.limits.limits(),
             Registry(tools, partial(self.servers.tools, settings.tools) if self.servers.names else None),
-            takes(settings.model, settings.takes),
         )
 
     def _command_tools(self) -> Sequence[Tool]:
@@ -510,17 +511,13 @@ class App:
             mode,
             self.reports,
             self._solver is not None,
-            self._minds(),
+            self._minds,
             self._spending,
             self.remembering.compact,
         )
 
     def _day(self, moment: float) -> str:
         return self._meter.day(moment)
-
-    def _minds(self) -> Minds:
-        thinks = {name: agent.model for name, agent in self.config.agents.items()}
-        return Minds(conversational(self.config), thinks, self._models.health, self._models.endings, self._zone)
 
     def _system_prompt(self, agent: Agent, conversation: Conversation, principal: Principal) -> str:
         return system_prompt(
@@ -539,10 +536,10 @@ class App:
         heartbeat = bool(job.payload.get("heartbeat"))
         return await asyncio.to_thread(self._remembered_files.read, owner, heartbeat=heartbeat)
 
-    def _sizes(self, agent: Agent) -> Sizes:
-        memory, thinks = self.config.memory, self.config.agents.get(agent.name)
-        tokens = memory.context_tokens or (self._windows.of(thinks.model) if thinks else 0)
-        return Sizes(memory.max_chars, memory.file_chars, tokens)
+    def _profile(self, agent: Agent, conversation: Conversation) -> Profile:
+        memory, model = self.config.memory, self._minds.in_use(agent.name, conversation)
+        sizes = Sizes(memory.max_chars, memory.file_chars, memory.context_tokens or self._windows.of(model))
+        return Profile(model, self._models.takes(model), sizes)
 
     def _answered(self, connection: Connection, work: Work) -> None:
         self.remembering.compressor.answered(connection, work.conversation.id, work.history)

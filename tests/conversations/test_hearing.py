@@ -231,7 +231,7 @@ async def test_a_turn_with_files_replays(seer: Household) -> None:
     record = await seer.db.read(turn_record, TurnId(1))
     assert record
     runtime = ScriptedRuntime()
-    agent = Agent("main", "scripted", runtime, takes=seer.plan.takes)
+    agent = Agent("main", "scripted", runtime)
     found = await replay(record, agent, seer.prompting)
     assert found == Replay(4, ())
     [then], [now] = seer.runtime.requests, runtime.requests

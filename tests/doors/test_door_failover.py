@@ -1,5 +1,6 @@
 """R-LM-3, R-LM-7: the drills. Whatever fails, there is one answer or one friendly sentence, and tools ran once."""
 
+import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lar.testing.stage import FIRST_USER, Stage, stage
+from media_samples import picture
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -15,7 +17,7 @@ WORD = "n00000000bb"
 SOON = 60.0
 """Seconds within which every drill is over on a busy machine; a quiet one needs 5, and the timeout of what hangs."""
 
-Staged = Callable[[bool], AbstractAsyncContextManager[Stage]]
+Staged = Callable[..., AbstractAsyncContextManager[Stage]]
 
 
 @pytest.fixture
@@ -23,11 +25,12 @@ def staged(tmp_path: Path) -> Staged:
     """Starts a gateway with two keys of OpenAI, and where it is wanted a model of Anthropic to fall back to."""
 
     @asynccontextmanager
-    async def start(backup: bool) -> AsyncGenerator[Stage]:
+    async def start(backup: bool, **settings: str) -> AsyncGenerator[Stage]:
         env = {
             "OPENAI_API_KEY": "",
             "LAR__PROVIDERS__OPENAI__API_KEYS": f"{FIRST},{SECOND}",
             "LAR__PROVIDERS__OPENAI__TIMEOUT_SECONDS": "1",
+            **settings,
         }
         async with stage(tmp_path, env=env) as here:
             more = {
@@ -171,3 +174,27 @@ async def test_the_model_of_a_conversation(staged: Staged) -> None:
         await told(here, "/model default")
         await told(here, "hello")
         assert asked(here)[-1] == ("0001", 200)
+
+
+async def test_a_backup_that_sees_nothing(staged: Staged) -> None:
+    """R-LM-4: where a model that sees fails, one that does not gets a reference in text, and nobody gets an error."""
+    async with staged(True, LAR__MODELS__TAKES='{"openai:*": ["image"], "backup:*": []}') as here:
+        here.models.options["fail_keys"] = {"0001": "500", "0002": "500"}
+        here.telegram.send_media("photo", picture(), FIRST_USER, caption="what is it? [[image?]]")
+        assert (await here.replies(FIRST_USER))[0].startswith("media: 0 in this message")
+        backup = json.dumps(here.models.log[-1]["body"]["messages"])
+        assert "a file of type image/jpeg belongs here; you cannot look at images" in backup
+        assert asked(here)[-1] == ("0003", 200)
+
+
+async def test_what_the_chosen_model_takes(staged: Staged) -> None:
+    """R-LM-4: files are judged by the model that was chosen for the conversation, not by the agent's own."""
+    async with staged(True, LAR__MODELS__TAKES='{"openai:*": [], "backup:*": ["image"]}') as here:
+        for number, seen in enumerate((0, 1)):
+            here.telegram.send_media("photo", picture(), FIRST_USER, caption="what is it? [[image?]]")
+            said = (await here.replies(FIRST_USER, 2 * number + 1))[-1]
+            assert said.startswith(f"media: {seen} in this message")
+            await here.settled()
+            await told(here, "/model backup:claude-sonnet-4-6")
+        blind = str(here.models.log[0]["body"])
+        assert "you cannot look at images, a model that takes them could" in blind

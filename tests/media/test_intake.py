@@ -9,13 +9,14 @@ from ground import Require
 from lar.domain.artifact import Artifact
 from lar.domain.inbound import Attachment, AttachmentKind
 from lar.errors import MediaError
-from lar.media.capabilities import Kind, takes
 from lar.media.intake import Intake, Seen, read_seen
 from lar.media.settings import MediaSettings
+from lar.providers.contract import Input
 from lar.testing.models.samples import wav_bytes
 from media_samples import pdf, picture, spoken
 
-ALL, NOTHING = frozenset(Kind), frozenset[Kind]()
+ALL: frozenset[Input] = frozenset({"image", "audio", "document"})
+NOTHING = frozenset[Input]()
 
 
 class Ear:
@@ -37,7 +38,7 @@ async def looked(
     data: bytes | None,
     name: str,
     kind: AttachmentKind = AttachmentKind.DOCUMENT,
-    model: frozenset[Kind] = ALL,
+    model: frozenset[Input] = ALL,
     *,
     ear: Ear | str = "nobody listens",
     settings: MediaSettings = MediaSettings(),  # noqa: B008  # frozen
@@ -153,26 +154,3 @@ def test_too_many(tmp_path: Path) -> None:
     intake = Intake(tmp_path, MediaSettings(max_items=2), "nobody")
     assert (intake.most, intake.too_many().problem, intake.too_many().detail) == (2, "too_many", "2")
     assert intake.patience == 10.0
-
-
-@pytest.mark.parametrize(
-    ("reference", "kinds"),
-    [
-        ("openai:gpt-5-mini", {Kind.IMAGE, Kind.DOCUMENT}),
-        ("openai:gpt-4o-audio-preview", {Kind.AUDIO}),
-        ("openai:gpt-3.5-turbo", set[Kind]()),
-        ("openai:something-new", {Kind.IMAGE}),
-        ("anthropic:claude-opus-4-5", {Kind.IMAGE, Kind.DOCUMENT}),
-        ("openrouter:google/gemini-2.5-flash", set(Kind)),
-        ("openrouter:deepseek/deepseek-chat", set[Kind]()),
-        ("groq:llama-3.3-70b-versatile", set[Kind]()),
-        ("groq:meta-llama/llama-4-scout", {Kind.IMAGE}),
-        ("ollama:qwen2.5vl:7b", {Kind.IMAGE}),
-        ("ollama:mystery", set[Kind]()),
-        ("", set[Kind]()),
-    ],
-)
-def test_what_models_take(reference: str, kinds: set[Kind]) -> None:
-    """R-LM-4: what is known of a model by its name; the configuration knows better."""
-    assert takes(reference) == kinds
-    assert takes(reference, ["text", "audio"]) == {Kind.AUDIO}

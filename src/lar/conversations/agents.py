@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lar.domain.turn import Limits
-from lar.media.capabilities import Kind
+from lar.memory.context import Sizes
+from lar.providers.contract import Input
 from lar.runtimes.contract import Runtime
 from lar.tools.execute import Registry
 
@@ -13,7 +14,7 @@ from lar.tools.execute import Registry
 class Agent:
     """A configured agent.
 
-    `kind` is the runtime's name; `instructions` go into the system prompt; `takes` is what its model takes beside text.
+    `kind` is the runtime's name; `instructions` go into the system prompt.
     """
 
     name: str
@@ -22,7 +23,19 @@ class Agent:
     instructions: str = ""
     limits: Limits = field(default_factory=Limits)
     registry: Registry = field(default_factory=lambda: Registry(()))
-    takes: frozenset[Kind] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of the model that answers in a conversation, unless it fails.
+
+    `model` is written `provider:model`, empty where none thinks; `takes` is what it takes beside text, and `sizes` says
+    how large its prompt may be.
+    """
+
+    model: str = ""
+    takes: frozenset[Input] = frozenset()
+    sizes: Sizes = field(default_factory=Sizes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from lar.domain.inbound import Attachment
 from lar.domain.values import JsonObject
 from lar.engine.contract import Journal
 from lar.errors import ChannelError, SendLater, ToolError
-from lar.media.capabilities import Kind
 from lar.media.intake import Intake
+from lar.providers.contract import Input
 from lar.tools.contract import ToolContext
 from lar.tools.workspace import plain_name
 
@@ -34,7 +34,7 @@ class Fetching:
     files: Path
     save: SaveUpload | None = None
     intake: Intake | None = None
-    takes: frozenset[Kind] = frozenset()
+    takes: frozenset[Input] = frozenset()
 
 
 async def fetch(attachment: Attachment, key: str, fetching: Fetching, journal: Journal) -> Attachment:

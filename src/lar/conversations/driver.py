@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from lar.channels.contract import Rendered
 from lar.conversations import lane, machine, questions
-from lar.conversations.agents import Agent, Agents
+from lar.conversations.agents import Agent, Agents, Profile
 from lar.conversations.attachments import Fetching, SaveUpload
 from lar.conversations.desk import APPROVED_CALL, TurnDesk
 from lar.conversations.hearing import Heard, Unrecorded, hear, signs_of_life
@@ -57,7 +57,7 @@ class Prompting:
 
     `keep` is how many messages a conversation keeps at all, None: every one. `mode` is that of a conversation nobody
     set one for; a question stays open for `ask_seconds`. `files` reads the workspace files of the turn a job does,
-    `sizes` says how large an agent's prompt may be, and `answered` is told, in the transaction that ends it, of a turn.
+    `profile` tells of the model that answers, and `answered` is told, in the transaction that ends it, of a turn.
     """
 
     recall: Recall
@@ -65,7 +65,7 @@ class Prompting:
     toolbox: Callable[[Agent, ToolContext, Journal], Awaitable[Toolbox]]
     keep: int | None = None
     files: "Callable[[Job], Awaitable[Sequence[tuple[str, str]]]] | None" = None
-    sizes: Callable[[Agent], Sizes] | None = None
+    profile: Callable[[Agent, Conversation], Profile] = lambda _agent, _conversation: Profile()
     answered: Callable[[Connection, Work], None] = lambda _connection, _work: None
     mode: Mode = Mode.RW
     ask_seconds: float = 12 * 3600.0
@@ -138,7 +138,7 @@ class TurnHandler:
             return prompting.system(self._around.agents.of(conversation.agent), conversation, principal)
 
         def sizes(conversation: Conversation) -> Sizes:
-            return prompting.sizes(self._around.agents.of(conversation.agent)) if prompting.sizes else Sizes()
+            return prompting.profile(self._around.agents.of(conversation.agent), conversation).sizes
 
         files = await prompting.files(context.job) if prompting.files is not None else ()
         reminder = Reminder(system, prompting.recall, sizes, files)
@@ -169,7 +169,7 @@ class TurnHandler:
             language=self._language(work),
             steering=joined if joined.wanted(around.settings.queue_mode) else None,
             media=heard.media,
-            model=work.conversation.model,
+            model=around.prompting.profile(agent, work.conversation).model,
             payer=Payer(work.principal.id, agent.name, conversation_id=work.conversation.id),
         )
 
@@ -195,7 +195,7 @@ class TurnHandler:
         around, address = self._around, work.conversation.address
         caller = ToolContext(work.principal, work.conversation.id, work.turn.id, work.conversation.place)
         channel = around.channels.get((address.channel, address.account))
-        takes = around.agents.of(work.turn.agent).takes
+        takes = around.prompting.profile(around.agents.of(work.turn.agent), work.conversation).takes
         return Fetching(caller, channel, around.files, around.save_upload, around.intake, takes)
 
     async def _think(self, work: Work, context: JobContext, joined: Joined) -> "Thought":

@@ -12,8 +12,8 @@ from lar.domain.inbound import Attachment
 from lar.domain.message import Message
 from lar.domain.values import JsonObject
 from lar.engine.contract import Journal
-from lar.media.capabilities import Kind
 from lar.media.intake import SPOKEN, Intake, Seen, read_seen
+from lar.providers.contract import Input
 
 TYPING_EVERY = 4.5
 """Seconds between two typing actions while files are looked at."""
@@ -97,7 +97,7 @@ async def _look_at_all(
     return looked
 
 
-async def _look(intake: Intake, sent: Attachment, key: str, takes: frozenset[Kind], journal: Journal) -> Seen:
+async def _look(intake: Intake, sent: Attachment, key: str, takes: frozenset[Input], journal: Journal) -> Seen:
 
     async def act() -> JsonObject:
         return (await intake.look(sent, takes)).plain()

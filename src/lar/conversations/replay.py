@@ -149,9 +149,10 @@ async def _request(work: Work, agent: Agent, prompting: Prompting, journal: Reco
         taint=work.taint,
         desk=RecordedDesk(journal.steps),
     )
+    profile = prompting.profile(agent, work.conversation)
     looked = any(key.startswith("look:") for key in journal.steps)
     intake = Intake(Path(), MediaSettings(), "nobody listens") if looked else None  # never acts: it is all recorded
-    fetching = Fetching(caller, None, Path(), intake=intake, takes=agent.takes)
+    fetching = Fetching(caller, None, Path(), intake=intake, takes=profile.takes)
     heard = await hear(work.said, lambda said: spoken(work, said), fetching, journal)
     caller, prompt = replace(caller, taint=tuple(dict.fromkeys((*work.taint, *heard.sources)))), heard.prompt
     carried = f"tool:{APPROVED_CALL}"
@@ -170,7 +171,7 @@ async def _request(work: Work, agent: Agent, prompting: Prompting, journal: Reco
         language=work.principal.language,
         steering=None,
         media=heard.media,
-        model=work.conversation.model,
+        model=profile.model,
     )
 
 

@@ -11,9 +11,9 @@ from lar.domain.bytesize import format_bytes
 from lar.domain.inbound import Attachment, AttachmentKind
 from lar.errors import MediaError, MediaKind
 from lar.media import audio, documents, images
-from lar.media.capabilities import Kind
 from lar.media.settings import MediaSettings
 from lar.media.transcription import Transcriber, choose
+from lar.providers.contract import Input
 from lar.providers.settings import ProviderSettings
 from lar.tools.artifacts import mime_type
 
@@ -77,7 +77,7 @@ class Intake:
         note = f"not shown to you: at most {most} files of one turn are; look at it with `read_file` if you need it"
         return Seen(note=note, problem="too_many", detail=str(most))
 
-    async def look(self, sent: Attachment, takes: frozenset[Kind]) -> Seen:
+    async def look(self, sent: Attachment, takes: frozenset[Input]) -> Seen:
         """Look at a fetched file, for a model that takes these kinds. Whatever is wrong with it is told, not raised."""
         path = self._files / sent.path
         try:
@@ -92,7 +92,7 @@ class Intake:
         except OSError as error:
             return Seen(note=f"not shown to you: {error.strerror}", problem="missing", detail=str(error.strerror))
 
-    async def _see(self, sent: Attachment, path: Path, head: bytes, takes: frozenset[Kind]) -> Seen:
+    async def _see(self, sent: Attachment, path: Path, head: bytes, takes: frozenset[Input]) -> Seen:
         if sent.kind is AttachmentKind.VIDEO:
             raise MediaError("unsupported", "videos are not watched here")
         if images.is_image(head[:32]) or sent.kind in {AttachmentKind.PHOTO, AttachmentKind.STICKER}:
@@ -101,12 +101,12 @@ class Intake:
 
     # ---- images
 
-    async def _image(self, sent: Attachment, path: Path, takes: frozenset[Kind]) -> Seen:
+    async def _image(self, sent: Attachment, path: Path, takes: frozenset[Input]) -> Seen:
         settings = self._settings
         with await asyncio.to_thread(path.open, "rb") as file:
             fitted = await images.fit(file, settings.max_image_side, settings.max_image_bytes)
         size = f"{fitted.width} x {fitted.height} pixels"
-        if Kind.IMAGE not in takes:
+        if "image" not in takes:
             return Seen(note=f"{size}; you cannot look at images, a model that takes them could")
         if not fitted.data:
             whole = await asyncio.to_thread(path.stat)
@@ -119,12 +119,12 @@ class Intake:
 
     # ---- audio
 
-    async def _listen(self, sent: Attachment, path: Path, takes: frozenset[Kind]) -> Seen:
+    async def _listen(self, sent: Attachment, path: Path, takes: frozenset[Input]) -> Seen:
         most = self._settings.max_audio_bytes
         size = (await asyncio.to_thread(path.stat)).st_size
         if size > most:
             raise MediaError("too_large", f"it is larger than {format_bytes(most)}, the most that is listened to")
-        native = Kind.AUDIO in takes and self._settings.audio != "transcribe"
+        native = "audio" in takes and self._settings.audio != "transcribe"
         if native and (self._settings.audio == "native" or isinstance(self._transcriber, str)):
             return await self._sound(sent, path)
         if isinstance(self._transcriber, str):
@@ -147,13 +147,13 @@ class Intake:
 
     # ---- documents
 
-    async def _document(self, sent: Attachment, path: Path, head: bytes, takes: frozenset[Kind]) -> Seen:
+    async def _document(self, sent: Attachment, path: Path, head: bytes, takes: frozenset[Input]) -> Seen:
         settings = self._settings
         size = (await asyncio.to_thread(path.stat)).st_size
         if size > settings.max_document_bytes:
             most = format_bytes(settings.max_document_bytes)
             raise MediaError("too_large", f"it is larger than {most}, the most that is read")
-        if head.startswith(b"%PDF-") and Kind.DOCUMENT in takes and settings.documents == "auto":
+        if head.startswith(b"%PDF-") and "document" in takes and settings.documents == "auto":
             return Seen(note="shown to you", shown=Artifact(sent.path, sent.name, documents.PDF, size))
         with await asyncio.to_thread(path.open, "rb") as file:
             text = await documents.text(file, sent.name)

@@ -12,15 +12,22 @@ _HEARS: frozenset[Input] = frozenset({"audio"})
 _NOTHING: frozenset[Input] = frozenset()
 
 # The first pattern that is found in the name decides. Names are those of the vendor's own API.
-_GOOGLE = ((r"^gemini-.*(embedding|tts)|^imagen|^veo", _NOTHING), (r"^gemini-", _ALL), (r"^gemma-3", _SEES))
+_GOOGLE = (
+    (r"^gemini-.*(embedding|tts)|^imagen|^veo|^gemma-3n", _NOTHING),
+    (r"^gemini-", _ALL),
+    (r"^gemma-[34]", _SEES),
+)
 _ANTHROPIC = ((r"^claude-(2|instant)", _NOTHING), (r"^claude-", _READS))
 _OPENAI = (
     (r"audio", _HEARS),
     (r"^gpt-3|^gpt-4(-\d|$)|^gpt-oss|^o1-mini|^o3-mini|embedding|whisper|tts|transcribe|realtime", _NOTHING),
-    (r"^(gpt-4o|gpt-4\.|gpt-4-turbo|gpt-[5-9]|chatgpt-|o[1-9])", _READS),
+    (r"^gpt-4-turbo", _SEES),
+    (r"^(gpt-4o|gpt-4\.|gpt-[5-9]|chatgpt-|o[1-9])", _READS),
 )
 _OPEN_MODELS = (
-    (r"llama-?4|llava|vision|[-:/]vl\b|vl[-:]|-vl|gemma-?3|minicpm-v|pixtral|moondream|qwen3\.[5-9]", _SEES),
+    (r"gemma-?3n", _NOTHING),
+    (r"llama-?4|llava|vision|[-:/]vl\b|vl[-:]|-vl|gemma-?[34]|minicpm-v|pixtral|moondream|qwen3\.[5-9]", _SEES),
+    (r"mistral-(small|medium)|grok-4", _SEES),
 )
 
 _BY_KIND: dict[ProviderKind, tuple[tuple[str, frozenset[Input]], ...]] = {

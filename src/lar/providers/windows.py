@@ -1,7 +1,9 @@
 """How much text models take at once, as far as the price list knows them."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from importlib import import_module
+
+from lar.providers.contract import Vendor
 
 
 class ContextWindows:
@@ -10,13 +12,13 @@ class ContextWindows:
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
 
-    def learn(self, references: Iterable[str]) -> None:
-        """Look these models (`provider:model`) up; blocks while the price list is loaded."""
+    def learn(self, models: Mapping[str, Vendor]) -> None:
+        """Look these models (`provider:model`) up with their vendors; blocks while the price list is loaded."""
         snapshot = import_module("genai_prices.data_snapshot").get_snapshot()
-        for reference in references:
-            provider, _, model = reference.partition(":")
+        for reference, vendor in models.items():
+            model = reference.partition(":")[2]
             try:
-                _, found = snapshot.find_provider_model(model, None, provider, None)
+                _, found = snapshot.find_provider_model(model, None, vendor.id or "nobody", None)
             except LookupError:
                 continue
             self._known[reference] = found.context_window or 0

@@ -47,7 +47,4 @@ class AgentSettings(BaseModel):
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = Field(
         default=None, description="How hard a reasoning model thinks; sent only when set."
     )
-    takes: tuple[Literal["text", "image", "audio", "document"], ...] = Field(
-        default=(), description="What its model takes, such as `text` and `image`; empty: what is known of the model."
-    )
     limits: LimitSettings = Field(default_factory=LimitSettings, description="What one turn may use.")

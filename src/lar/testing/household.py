@@ -11,7 +11,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection, select
 
 from lar.channels.contract import Channel
-from lar.conversations.agents import Agent, Agents
+from lar.conversations.agents import Agent, Agents, Profile
 from lar.conversations.commands import ANNOUNCE, Facts
 from lar.conversations.deliverer import Deliverer
 from lar.conversations.driver import Prompting, Surroundings, TurnHandler
@@ -33,7 +33,6 @@ from lar.engine.contract import Handler, Journal
 from lar.engine.engine import Engine
 from lar.engine.settings import EngineSettings
 from lar.errors import StoreError
-from lar.media.capabilities import Kind
 from lar.media.intake import Intake
 from lar.memory.compressing import KIND as COMPRESS
 from lar.memory.digests import KIND as DIGEST
@@ -47,6 +46,7 @@ from lar.operations.solve import solve_agent
 from lar.policy.access import AccessRules
 from lar.policy.gate import Gate
 from lar.providers.asking import Ask
+from lar.providers.contract import Input
 from lar.runtimes.contract import Finished, TurnRequest
 from lar.store import deliveries, jobs, turns
 from lar.store.backend import Unit
@@ -116,7 +116,7 @@ class Plan:
     window: int = 20
     keep: int | None = None
     intake: Intake | None = None
-    takes: frozenset[Kind] = frozenset(Kind)
+    takes: frozenset[Input] = frozenset({"image", "audio", "document"})
     memory: MemorySettings | None = None
     """None: a plain window of messages, and no workspace files."""
     ask: Ask | None = None
@@ -145,7 +145,7 @@ class Household:
         where = (self.channel.manifest.name, self.channel.account)
         channels: Mapping[tuple[str, str], Channel] = {} if plan.silent_channels else {where: self.channel}
         accounts = {where: plan.rules}
-        main = Agent("main", "scripted", self.runtime, limits=plan.limits, registry=plan.registry, takes=plan.takes)
+        main = Agent("main", "scripted", self.runtime, limits=plan.limits, registry=plan.registry)
         self.agents = Agents({"main": main}, "main", self._solver(plan))
         self.remembering = Remembering(
             self.db, plan.ask, plan.memory or MemorySettings(style="window"), plan.time_zone, self.clock, compacted
@@ -191,8 +191,11 @@ class Household:
         self._skipping, self._skipped = False, 0.0
 
     def _prompting(self, plan: Plan) -> Prompting:
+        def profile(_agent: Agent, conversation: Conversation) -> Profile:
+            return Profile(conversation.model, plan.takes)
+
         if plan.memory is None:
-            return Prompting(Recall(plan.window), _system, _toolbox, plan.keep)
+            return Prompting(Recall(plan.window), _system, _toolbox, plan.keep, profile=profile)
         files = WorkspaceFiles(Workspace(plan.folder / "workspace"), plan.memory.file_chars)
 
         async def read(turn: Job) -> Sequence[tuple[str, str]]:
@@ -202,7 +205,7 @@ class Household:
         def answered(connection: Connection, work: Work) -> None:
             self.remembering.compressor.answered(connection, work.conversation.id, work.history)
 
-        return Prompting(self.remembering.recall, _system, _toolbox, plan.keep, read, answered=answered)
+        return Prompting(self.remembering.recall, _system, _toolbox, plan.keep, read, profile, answered)
 
     # ---- coming and going
 

@@ -168,6 +168,7 @@ async def stage(
             "LAR__PROVIDERS__OPENAI__BASE_URL": models.openai_url,
             "LAR__AGENTS__MAIN__MODEL": "openai:sim-1",
             "LAR__MODELS__TRANSCRIPTION": "openai:gpt-4o-mini-transcribe",
+            "LAR__MODELS__TAKES": '{"openai:sim-1": ["image"]}',
             "LAR__DATABASE__URL": database,
             **(env or {}),
         }

@@ -1,7 +1,7 @@
 """One model call: streamed, tried again where that can help, and explained where it cannot. Imports pydantic-ai."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from pydantic_ai.direct import model_request_stream
@@ -20,28 +20,43 @@ from pydantic_ai.tools import ToolDefinition
 
 from lar.domain.turn import Usage
 from lar.domain.values import JsonObject
+from lar.providers.contract import Input
 from lar.providers.failover import Failover
 from lar.providers.health import Way
 from lar.providers.prices import tokens_of, tokens_of_text
 from lar.runtimes.contract import RuntimeEvent, TextDelta, TextReset
+from lar.runtimes.loop.fitting import fitted
 from lar.runtimes.loop.record import Transcript, digest, write_answer
 from lar.runtimes.loop.shortening import Shortening
 from lar.tools.contract import Tool
 
 Emit = Callable[[RuntimeEvent], None]
+Takes = Callable[[str], Collection[Input]]
+"""What a model (`provider:model`) takes besides text."""
 
 _unpriced: set[tuple[str | None, ...]] = set()
 """Models (provider, address, name) without a known price: finding that out takes a walk through the price list."""
 
 
 class Asking:
-    """Asks models, with the same system prompt and tools throughout a turn. `model` is the first of them."""
+    """Asks models, with the same system prompt and tools throughout a turn. `model` is the first of them.
+
+    `takes` tells what a model takes besides text: of files of other kinds it is told.
+    """
 
     def __init__(
-        self, failover: Failover, model: str, system: str, tools: Sequence[Tool], shorten: Shortening, emit: Emit
+        self,
+        failover: Failover,
+        model: str,
+        system: str,
+        tools: Sequence[Tool],
+        shorten: Shortening,
+        emit: Emit,
+        takes: Takes,
     ) -> None:
         self._failover = failover
         self._shorten = shorten
+        self._takes = takes
         self._emit = emit
         self._parameters = ModelRequestParameters(
             function_tools=[
@@ -71,7 +86,7 @@ class Asking:
             ThinkingError: no model answers.
 
         """
-        question = _Question(messages, self._parameters, self._shorten, self._emit, self._size)
+        question = _Question(messages, self._parameters, self._shorten, self._emit, self._takes, self._size)
         answered = await self._failover.ask(question)
         usage = replace(_usage(answered.answer, answered.usd), model_calls=answered.attempts)
         return write_answer(answered.answer, usage, answered.way)
@@ -86,19 +101,21 @@ class _Question:
         parameters: ModelRequestParameters,
         shorten: Shortening,
         emit: Emit,
-        size: int = 0,
+        takes: Takes,
+        size: int,
     ) -> None:
         self._size = size
+        self._takes = takes
         self._messages = messages
         self._parameters = parameters
         self._shorten = shorten
         self._shown = _Shown(emit)
 
-    async def ask(self, _way: Way, model: Model, /) -> ModelResponse:
+    async def ask(self, way: Way, model: Model, /) -> ModelResponse:
         """Ask this model, showing what it says while it says it."""
         shown = self._shown
         shown.characters = 0
-        messages = self._shorten.sent(self._messages)
+        messages = fitted(self._shorten.sent(self._messages), self._takes(way.reference))
         async with model_request_stream(model, messages, model_request_parameters=self._parameters) as stream:
             async for event in stream:
                 if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):

@@ -59,6 +59,7 @@ class Thinking:
             request.toolbox.tools,
             Shortening(settings.shorten or leave_out, len(request.history)),
             emit,
+            models.takes,
         )
         self._usage = Usage()
 
