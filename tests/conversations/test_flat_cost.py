@@ -26,6 +26,7 @@ BUSY: dict[str, Callable[[Connection], object]] = {
     "sentences": lambda c: memories.sentences(c, HERE, 0, TurnId(9), 20),
     "newest_turn": lambda c: memories.newest_turn(c, HERE),
     "summaries": lambda c: memories.summaries(c, Owner(PrincipalId(1))),
+    "taints": lambda c: turns.taints(c, [TurnId(1), TurnId(2)]),
     "by_ids": lambda c: messages.by_ids(c, [1, 2]),
     "take": lambda c: deliveries.take(c, HERE, ACCOUNTS, 1.0),
     "close_open": lambda c: deliveries.close_open(c, [HERE], DeliveryState.CANCELLED, turns_only=True),

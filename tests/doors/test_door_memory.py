@@ -1,5 +1,6 @@
 """Memory at the doors of the real process: sentences by a real model call, killed on the way, shown, searched for."""
 
+import ast
 import asyncio
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from sqlalchemy import Column, select
 
 from lar.store.database import Database
-from lar.store.schema import memory, step
+from lar.store.schema import memory, step, turn
 from lar.store.settings import StoreSettings
 from lar.testing.stage import FIRST_USER, POLL, Stage, stage
 
@@ -57,3 +58,30 @@ async def test_sentences_survive_a_kill(tmp_path: Path) -> None:
         assert "Mario" in (await here.replies(CHAT, 4))[-1]
         for name in ("house/AGENTS.md", "house/SOUL.md", "people/1/USER.md", "people/1/MEMORY.md"):
             assert (tmp_path / "home" / "workspace" / name).exists()
+
+
+async def test_prompts_fit_the_model_in_use(tmp_path: Path) -> None:
+    """R-ME-2: a prompt is made for the model a conversation chose; that of `/solve` for the model that solves."""
+    env = {
+        "LAR__MODELS__CHOICES": '["openai:gpt-4o"]',
+        "LAR__MODELS__SOLVE": "openai:gpt-4",
+        "LAR__CHANNELS__TELEGRAM__ADMIN_USER_IDS": str(CHAT),
+    }
+    async with stage(tmp_path, env=env) as here:
+        await here.start()
+        await here.telegram.until_polling()
+        await here.telegram.ask("/model openai:gpt-4o", CHAT)
+        contexts = list[int]()
+        async with asyncio.timeout(60):
+            while 128_000 not in contexts:  # the price list is read while nobody waits for it
+                await here.telegram.ask("hello", CHAT)
+                contexts = await tokens(here)
+        assert set(contexts) <= {0, 128_000}
+        await here.telegram.ask("/solve the disk is full", CHAT)
+        await here.settled()
+        assert (await tokens(here))[-1] == 8192
+
+
+async def tokens(here: Stage) -> list[int]:
+    """For how large a context the prompts of all turns were made, oldest first; 0: it was not known."""
+    return [ast.literal_eval(context)["sizes"][2] for context in await rows(here, turn.c.context)]

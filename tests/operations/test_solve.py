@@ -19,6 +19,7 @@ from lar.domain.ids import JobId, TurnId
 from lar.domain.job import Step, StepState
 from lar.domain.turn import TurnState
 from lar.errors import SandboxError, ThinkingError
+from lar.memory.settings import MemorySettings
 from lar.operations import host
 from lar.operations.plans import NoPlan, read
 from lar.operations.solve import ROUNDS
@@ -523,3 +524,23 @@ def test_a_container_without_users(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("pwd.getpwuid", nobody)
     assert host.environment()["HOME"] == "/"
+
+
+async def test_what_was_solved_is_remembered(plan: Plan, model: Model, tmp_path: Path) -> None:
+    """R-ME-3: a turn of `/solve` becomes a sentence like any other, which taints: it tells what commands said."""
+
+    async def summing(_system: str, _prompt: str, /) -> str:
+        return "The disk was full."
+
+    made = tmp_path / "made"
+    model.plans.append(plan_of(f"echo done > {made}"))
+    async with living(replace(plan, memory=MemorySettings(exchanges=1), ask=summing)) as house:
+        await solving(house)
+        await press(house, "Yes")
+        assert made.exists()
+        await house.ask("thank you", chat=root(house))
+        await house.remember()
+        await house.ask("good night", chat=root(house))
+        request = house.runtime.requests[-1]
+        assert "- The disk was full." in request.system
+        assert request.toolbox.taint == (f"host {host.host_name()}",)

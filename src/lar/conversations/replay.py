@@ -154,17 +154,18 @@ async def _request(work: Work, agent: Agent, prompting: Prompting, journal: Reco
     intake = Intake(Path(), MediaSettings(), "nobody listens") if looked else None  # never acts: it is all recorded
     fetching = Fetching(caller, None, Path(), intake=intake, takes=profile.takes)
     heard = await hear(work.said, lambda said: spoken(work, said), fetching, journal)
-    caller, prompt = replace(caller, taint=tuple(dict.fromkeys((*work.taint, *heard.sources)))), heard.prompt
+    caller = replace(caller, taint=tuple(dict.fromkeys((*work.taint, *heard.sources))))
+    composed = work.prompt(heard.prompt)
+    prompt = composed.prompt
     carried = f"tool:{APPROVED_CALL}"
     if carried in journal.steps and journal.steps[carried]["output"]:
         journal.used.append(carried)
         prompt = told(prompt, str(journal.steps[carried]["output"]["text"]))
-    composed = work.prompt(prompt)
     return TurnRequest(
         turn_id=work.turn.id,
         system=composed.system,
         history=composed.history,
-        prompt=composed.prompt,
+        prompt=prompt,
         limits=agent.limits,
         toolbox=await prompting.toolbox(agent, caller, journal),
         journal=journal,

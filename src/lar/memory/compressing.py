@@ -161,10 +161,11 @@ def _outstanding(connection: Connection, here: ConversationId, keep: int, window
 def _spoken(connection: Connection, turn: Turn, said: Sequence[Message], taint: Sequence[str]) -> Spoken:
     conversation = conversations.get(connection, turn.conversation_id)
     owner = Owner.of(conversation.place, turn.principal_id, turn.conversation_id)
-    sources = dict.fromkeys([*taint, *(message.source for message in said if message.source)])
-    return Spoken(turn.id, owner, tuple(said), people.get(connection, turn.principal_id).name, tuple(sources))
+    return Spoken(turn.id, owner, tuple(said), people.get(connection, turn.principal_id).name, tuple(taint))
 
 
 def _text(message: Message) -> str:
-    files = [f"[{attachment.kind}: {attachment.name}]" for attachment in message.attachments]
+    """A message's words; a file that its turn did not get to see is named."""
+    unseen = (attachment for attachment in message.attachments if not (attachment.path or attachment.problem))
+    files = [f"[{attachment.kind}: {attachment.name}]" for attachment in unseen]
     return middle_cut("\n".join([message.text, *files]).strip(), LONGEST_SAID)

@@ -46,7 +46,7 @@ def recall(
     """
     if not rules.summaries:
         said = messages.window(connection, here.id, here.history_after, before, rules.window)
-        return Recalled(tuple(said), (), tuple(_sources([*_taints(connection, said).values(), _held(said)])))
+        return Recalled(tuple(said), (), tuple(_sources(_taints(connection, said).values())))
     told = memories.sentences(connection, here.id, here.history_after, before, rules.sentences)
     after = max((memory.turn_id or 0 for memory in told), default=0)
     said = messages.window(connection, here.id, here.history_after, before, rules.window, after)
@@ -58,7 +58,7 @@ def recall(
     kept = shown([*of_owner, *kept], rules.sentences, now)
     told_word_for_word = tuple(message for message in said if message.turn_id not in past)
     sources = _sources([sources for turn, sources in taints.items() if turn not in past])
-    sources += [*_held(told_word_for_word), *(source for memory in kept for source in memory.taint)]
+    sources += [source for memory in kept for source in memory.taint]
     return Recalled(told_word_for_word, tuple(kept), tuple(dict.fromkeys(sources)))
 
 
@@ -69,11 +69,6 @@ def is_tainted(sources: Sequence[str]) -> bool:
 
 def _taints(connection: Connection, said: Sequence[Message]) -> Mapping[TurnId, list[str]]:
     return turns.taints(connection, {message.turn_id for message in said if message.turn_id is not None})
-
-
-def _held(said: Sequence[Message]) -> list[str]:
-    """Where content from outside came from that is in these messages themselves."""
-    return [message.source for message in said if message.source]
 
 
 def _last_said(said: Sequence[Message], turn: TurnId) -> float:

@@ -7,7 +7,8 @@ from sqlalchemy import Connection, delete, func, select
 
 from lar.domain.ids import ConversationId, MessageId, TurnId
 from lar.domain.message import Author
-from lar.store.schema import message, turn
+from lar.store import turns
+from lar.store.schema import message
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,9 @@ def latest(
 
 def taint_of(connection: Connection, message_ids: Sequence[MessageId]) -> list[str]:
     """Where content from outside came from that the turns of these messages saw, each source once."""
-    rows = connection.execute(
-        select(turn.c.taint)
-        .join(message, message.c.turn_id == turn.c.id)
-        .where(message.c.id.in_(message_ids), turn.c.taint.is_not(None))
-        .order_by(turn.c.id)
-    ).scalars()
-    return list(dict.fromkeys(source for sources in rows for source in sources or ()))
+    of_turns = select(message.c.turn_id).distinct().where(message.c.id.in_(message_ids), message.c.turn_id.is_not(None))
+    seen = turns.taints(connection, [TurnId(number) for number in connection.execute(of_turns).scalars()])
+    return list(dict.fromkeys(source for sources in seen.values() for source in sources))
 
 
 def trim(connection: Connection, conversation_id: ConversationId, keep: int, turn_id: TurnId | None = None) -> int:

@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
 
 from lar.domain.ids import ConversationId, JobId, PrincipalId, TurnId
 from lar.domain.turn import Turn, TurnState, Usage
 from lar.domain.values import JsonObject
 from lar.store.dialect import InsertNew, among
-from lar.store.schema import prompt, turn
+from lar.store.schema import message, prompt, turn
 
 _OPEN_STATES = (TurnState.QUEUED, TurnState.RUNNING)
 
@@ -36,9 +36,13 @@ _END = (
     )
 )
 _TAINT = (
-    select(turn.c.id, turn.c.taint)
-    .where(turn.c.id.in_(bindparam("turn_ids", expanding=True)), turn.c.taint.is_not(None))
-    .order_by(turn.c.id)
+    select(turn.c.id, turn.c.taint, message.c.source)
+    .outerjoin(message, and_(message.c.turn_id == turn.c.id, message.c.source != ""))
+    .where(
+        turn.c.id.in_(bindparam("turn_ids", expanding=True)),
+        or_(turn.c.taint.is_not(None), message.c.source.is_not(None)),
+    )
+    .order_by(turn.c.id, message.c.id)
 )
 _KEEP_PROMPT = InsertNew(prompt, "digest")
 
@@ -146,9 +150,14 @@ def end(  # how a turn ended is written at once
 
 
 def taints(connection: Connection, turn_ids: Collection[TurnId]) -> dict[TurnId, list[str]]:
-    """Where content from outside came from that these turns saw; turns that saw none are missing."""
-    rows = connection.execute(_TAINT, {"turn_ids": sorted(turn_ids)}) if turn_ids else ()
-    return {TurnId(identity): sources for identity, sources in rows if sources}
+    """Where content from outside came from that these turns saw; turns that saw none are missing.
+
+    What was handed on in a message of theirs counts, even if the turn was stopped before it saw anything.
+    """
+    found: dict[TurnId, list[str]] = {}
+    for identity, saw, handed_on in connection.execute(_TAINT, {"turn_ids": sorted(turn_ids)}) if turn_ids else ():
+        found.setdefault(TurnId(identity), []).extend((*(saw or ()), *([handed_on] if handed_on else [])))
+    return {number: list(dict.fromkeys(sources)) for number, sources in found.items() if sources}
 
 
 def stop_jobs(connection: Connection, jobs: Sequence[JobId], now: float, error: str) -> int:
