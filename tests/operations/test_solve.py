@@ -227,7 +227,7 @@ async def test_nobody_answers_in_time(house: Household, model: Model, tmp_path: 
     data = buttons(house)["Yes"]
     await house.advance(house.prompting.ask_seconds + 1)
     await house.quiet(passing=5)
-    assert "Nobody answered in time, so I asked no further." in texts(house)
+    await house.until(lambda: "Nobody answered in time, so I asked no further." in texts(house))
     await house.hear(root(house).presses(data))
     await house.until(lambda: any("expired" in s.part.text for s in house.channel.sent if s.part.answers_press))
     assert (one.exists(), len(model.asked), len(questions(house))) == (False, 1, 1)
