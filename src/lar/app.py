@@ -79,7 +79,7 @@ from lar.operations.triage import TriageHandler
 from lar.policy.access import AccessRules
 from lar.policy.gate import Gate
 from lar.providers.anthropic.factory import AnthropicFactory
-from lar.providers.asking import Ask, Asker
+from lar.providers.asking import Asker, Task, asker
 from lar.providers.contract import ModelFactory, Parameters
 from lar.providers.google.factory import GoogleFactory
 from lar.providers.groq.factory import GroqFactory
@@ -88,6 +88,7 @@ from lar.providers.ollama.factory import OllamaFactory
 from lar.providers.openai.factory import OpenAIFactory
 from lar.providers.openrouter.factory import OpenRouterFactory
 from lar.providers.settings import ProviderKind, ProviderSettings
+from lar.providers.till import Till
 from lar.providers.windows import ContextWindows
 from lar.runtimes.contract import Runtime
 from lar.runtimes.loop.runtime import LoopRuntime
@@ -196,7 +197,12 @@ class App:
         self.agents = self._build_agents(extras.tools)
         memory = config.memory
         self.remembering = Remembering(
-            self.db, self._summariser(), memory, config.tools.time_zone, self.clock, compacted
+            self.db,
+            self._asker("summary", memory.summary_max_output_tokens),
+            memory,
+            config.tools.time_zone,
+            self.clock,
+            compacted,
         )
         self._remembered_files = WorkspaceFiles(self._workspace, memory.file_chars)
         self._prompting = Prompting(
@@ -458,7 +464,13 @@ class App:
             clock=self.clock,
             ticks=extras.ticks,
             save_upload=self._save_upload(),
-            intake=intake(self.config.media, self.config.providers, self.config.home, self.config.models.transcription),
+            intake=intake(
+                self.config.media,
+                self.config.providers,
+                self.config.home,
+                self.config.models.transcription,
+                Till(self._models),
+            ),
         )
         handlers: dict[str, Handler] = {
             TURN: TurnHandler(surroundings, self._presence),
@@ -476,24 +488,17 @@ class App:
 
     def _build_triage(self) -> TriageHandler:
         settings = self.config.support
-        ask = self._asker(self.config.models.triage, settings.max_output_tokens)
+        ask = self._asker("triage", settings.max_output_tokens)
         planner = self._solver[1] if self._solver and settings.propose_solutions else None
         return TriageHandler(self.reports, ask, self._telling(), settings.notice_minutes * 60, self.clock, planner)
 
     def _build_solver(self) -> tuple[Agent, Planner] | None:
         settings, config = self.config.support, self.config
-        ask = self._asker(config.models.solve, settings.max_output_tokens)
+        ask = self._asker("solve", settings.max_output_tokens)
         return solve_agent(self.db, ask, config.home, settings, Redactor(config.secrets)) if ask else None
 
-    def _summariser(self) -> Ask | None:
-        return self._asker(self.config.models.summary, self.config.memory.summary_max_output_tokens)
-
-    def _asker(self, model: str, max_output_tokens: int) -> Ask | None:
-        """What asks this model, and where it cannot answer the one that talks; None: there is none."""
-        if not model:
-            return None
-        fallbacks = [chat] if (chat := self.config.models.chat) not in {"", model} else []
-        return Asker(self._models, model, max_output_tokens, fallbacks)
+    def _asker(self, task: Task, max_output_tokens: int) -> Asker | None:
+        return asker(self._models, self.config.models, task, max_output_tokens)
 
     def _telling(self) -> Telling:
         known = alerting.notify_address(self.config.support.notify_chat, self.rules)

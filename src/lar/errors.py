@@ -93,7 +93,7 @@ class ToolError(LarError):
         self.unknown = unknown
 
 
-MediaKind = Literal["too_large", "too_many", "damaged", "unsupported", "unheard", "missing", "failed"]
+MediaKind = Literal["too_large", "too_many", "damaged", "unsupported", "unheard", "missing", "failed", "budget"]
 
 
 class MediaError(LarError):

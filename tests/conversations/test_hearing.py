@@ -14,6 +14,7 @@ from lar.conversations.settings import ConversationSettings
 from lar.domain.conversation import QueueMode
 from lar.domain.ids import TurnId
 from lar.domain.inbound import Attachment, AttachmentKind, Text
+from lar.domain.spend import Payer
 from lar.media.intake import Intake
 from lar.media.settings import MediaSettings, TranscriptionSettings
 from lar.runtimes.contract import Finished, TurnRequest
@@ -33,7 +34,7 @@ class Ear:
         self.may = asyncio.Event()
         self.may.set()
 
-    async def __call__(self, _recording: Path, /) -> str:
+    async def __call__(self, _recording: Path, _payer: Payer, /) -> str:
         """Listen."""
         self.heard += 1
         await self.may.wait()

@@ -8,7 +8,8 @@ import pytest
 from ground import Require
 from lar.domain.artifact import Artifact
 from lar.domain.inbound import Attachment, AttachmentKind
-from lar.errors import MediaError
+from lar.domain.spend import Payer
+from lar.errors import BudgetReached, MediaError
 from lar.media.intake import Intake, Seen, read_seen
 from lar.media.settings import MediaSettings
 from lar.providers.contract import Input
@@ -27,7 +28,7 @@ class Ear:
     def __init__(self, said: str = "hello") -> None:
         self.said = said
 
-    async def __call__(self, recording: Path, /) -> str:
+    async def __call__(self, recording: Path, _payer: Payer, /) -> str:
         """Listen."""
         assert await asyncio.to_thread(recording.is_file)
         return self.said
@@ -143,10 +144,21 @@ async def test_a_failing_ear(tmp_path: Path) -> None:
     """R-TG-8: what goes wrong in transcribing is told."""
 
     class Broken(Ear):
-        async def __call__(self, recording: Path, /) -> str:
+        async def __call__(self, recording: Path, _payer: Payer, /) -> str:
             raise MediaError("unheard", f"{recording.suffix} hurts")
 
     assert (await looked(tmp_path, b"x", "a.oga", AttachmentKind.VOICE, ear=Broken())).detail == ".oga hurts"
+
+
+async def test_nobody_pays(tmp_path: Path) -> None:
+    """R-LM-5: a recording that no budget pays for is told of, and fails nothing."""
+
+    class Dear(Ear):
+        async def __call__(self, _recording: Path, _payer: Payer, /) -> str:
+            raise BudgetReached("person", "day", 5.0, retry_after=60.0)
+
+    seen = await looked(tmp_path, b"x", "a.oga", AttachmentKind.VOICE, ear=Dear())
+    assert (seen.problem, seen.detail) == ("budget", "the budget of $5 a day (person) is used up")
 
 
 def test_too_many(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import re
 import stat
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,24 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from ground import Require
-from lar.errors import MediaError
+from lar.domain.ids import PrincipalId
+from lar.domain.spend import NOBODY, Payer, Spent
+from lar.errors import BudgetReached, MediaError
 from lar.media import audio, programs, transcription
 from lar.media.settings import MediaSettings, TranscriptionSettings
 from lar.media.transcription import ApiTranscriber, FasterWhisper, Service, WhisperCli, choose
+from lar.policy.settings import BudgetSettings
+from lar.providers.groq.factory import GroqFactory
+from lar.providers.metering import Hold
+from lar.providers.models import Models
 from lar.providers.settings import ProviderSettings
+from lar.providers.till import Till
 from lar.testing.models import ModelSim
 from media_samples import spoken
 
 SETTINGS = TranscriptionSettings(timeout_seconds=20)
 WORDS = "turn the heating down"
+TURBO = "groq:whisper-large-v3-turbo"
 
 
 @pytest.fixture
@@ -66,7 +75,7 @@ async def test_by_an_api(sim: ModelSim, note: Path) -> None:
     service = Service("openai:whisper-1", sim.openai_url, ("sk-one",))
     await asyncio.to_thread(hide, note, b"SAY: turn it down \0")
     transcriber = ApiTranscriber(service, TranscriptionSettings(language="en"), "ffmpeg")
-    assert await transcriber(note) == "turn it down"
+    assert await transcriber(note, NOBODY) == "turn it down"
     [entry] = sim.log
     assert (entry["body"]["model"], entry["body"]["language"], entry["body"]["file"]["filename"]) == (
         "whisper-1",
@@ -79,7 +88,7 @@ async def test_a_format_that_apis_do_not_know_is_converted(sim: ModelSim, note: 
     """R-TG-8: any other recording is converted before."""
     other = await asyncio.to_thread(note.rename, note.with_suffix(".opus"))
     service = Service("openai:whisper-1", sim.openai_url, ())
-    told = await ApiTranscriber(service, SETTINGS, "ffmpeg")(other)
+    told = await ApiTranscriber(service, SETTINGS, "ffmpeg")(other, NOBODY)
     assert told.startswith("transcript of ")
     assert sim.log[0]["body"]["file"]["filename"] == "recording.mp3"
 
@@ -99,7 +108,7 @@ class Server:
         status, text = self.answers.pop(0)
         return web.Response(status=status, text=text)
 
-    async def transcribed(self, note: Path, *keys: str) -> str:
+    async def transcribed(self, note: Path, *keys: str, till: Till | None = None) -> str:
         """What comes of a note that is sent here."""
         app = web.Application()
         app.router.add_post("/v1/audio/transcriptions", self.answer)
@@ -110,9 +119,9 @@ class Server:
         async def sleep(seconds: float) -> None:
             self.waits.append(seconds)
 
-        service = Service("groq:whisper", f"http://127.0.0.1:{runner.addresses[0][1]}/v1/", keys)
+        service = Service(TURBO, f"http://127.0.0.1:{runner.addresses[0][1]}/v1/", keys)
         try:
-            return await ApiTranscriber(service, SETTINGS, "ffmpeg", sleep)(note)
+            return await ApiTranscriber(service, SETTINGS, "ffmpeg", till, sleep)(note, NOBODY)
         finally:
             await runner.cleanup()
 
@@ -168,7 +177,100 @@ async def test_nobody_listens(tmp_path: Path) -> None:
         """Not."""
 
     with pytest.raises(MediaError, match="cannot be reached"):
-        await ApiTranscriber(Service("x:y", "http://127.0.0.1:9", ("k",)), SETTINGS, "ffmpeg", sleep)(note)
+        await ApiTranscriber(Service("x:y", "http://127.0.0.1:9", ("k",)), SETTINGS, "ffmpeg", sleep=sleep)(
+            note, NOBODY
+        )
+
+
+# ---- what it costs
+
+
+class Book:
+    """A meter that writes down what it is told. Without `open` nothing may be spent."""
+
+    settings = BudgetSettings()
+
+    def __init__(self) -> None:
+        self.open = True
+        self.held: list[tuple[Payer, str]] = []
+        self.spent: list[Spent] = []
+
+    async def reserve(self, payer: Payer, model: str, most: Spent) -> Hold:
+        """Put aside."""
+        if not self.open:
+            raise BudgetReached("person", "day", 5.0, retry_after=60.0)
+        assert most.usd > 0
+        self.held.append((payer, model))
+        return Hold(payer, model, "2026-01-01", 1)
+
+    def settle(self, hold: Hold, spent: Spent) -> None:
+        """Write down."""
+        del hold
+        self.spent.append(spent)
+
+
+@pytest.fixture
+def book() -> Book:
+    """It."""
+    return Book()
+
+
+def counted(book: Book, url: str) -> tuple[dict[str, ProviderSettings], Till]:
+    """A provider whose calls are counted."""
+    settings = ProviderSettings(kind="groq", base_url=url, api_key=SecretStr("k"))
+    return {"groq": settings}, Till(Models({"groq": GroqFactory("groq", settings)}, meter=book))
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Path:
+    """A recording, as far as a simulator cares."""
+    path = tmp_path / "a.ogg"
+    path.write_bytes(b"sound" * 1000)
+    return path
+
+
+async def test_a_transcription_is_paid_for(sim: ModelSim, book: Book, tmp_path: Path, sound: Path) -> None:
+    """R-LM-5: a recording is reserved and settled on the account of whoever sent it, by the length the API tells."""
+    providers, till = counted(book, sim.openai_url)
+    transcriber = choose(MediaSettings(), providers, tmp_path, TURBO, till)
+    assert isinstance(transcriber, ApiTranscriber)
+    ann = Payer(PrincipalId(7), "main")
+    assert await transcriber(sound, ann)
+    assert book.held == [(ann, TURBO)]
+    assert [(spent.usd > 0, spent.estimated) for spent in book.spent] == [(True, False)]
+    assert sim.log[0]["body"]["response_format"] == "verbose_json"
+    book.open = False
+    with pytest.raises(BudgetReached):
+        await transcriber(sound, ann)
+    assert len(sim.log) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "usd"),
+    [(401, "", 0.0), (400, "", 0.0), (200, "<html>", 5000 / 600 * 0.04 / 3600), (200, '{"text": "hm"}', 0.0001)],
+)
+async def test_what_a_recording_cost(book: Book, sound: Path, status: int, answer: str, usd: float) -> None:
+    """R-LM-5: a refused recording costs nothing; where nobody tells its length it is paid for in full, as estimated."""
+    server = Server((status, answer))
+    with suppress(MediaError):
+        await server.transcribed(sound, "k", till=counted(book, "http://127.0.0.1/v1")[1])
+    [spent] = book.spent
+    assert spent.usd == pytest.approx(usd, abs=0.00005)
+    assert spent.estimated is (usd > 0)
+
+
+async def test_what_nobody_heard_costs_nothing(book: Book, sound: Path) -> None:
+    """R-LM-5: a service that cannot be reached was sent nothing."""
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    service = Service(TURBO, "http://127.0.0.1:9", ("k",))
+    till = counted(book, service.base_url)[1]
+    with pytest.raises(MediaError, match="cannot be reached"):
+        await ApiTranscriber(service, SETTINGS, "ffmpeg", till, sleep)(sound, NOBODY)
+    assert book.spent == [Spent()] * len(waits)
 
 
 # ---- by a program
@@ -187,10 +289,10 @@ async def test_by_whisper_cli(tmp_path: Path, note: Path) -> None:
     """R-TG-8: whisper-cli gets what ffmpeg made of the note, 16 kHz and one channel, and its lines become the text."""
     settings = TranscriptionSettings(whisper_cli_model=str(note))
     whisper = WhisperCli(program(tmp_path / "whisper-cli", WHISPER), settings, "ffmpeg")
-    assert await whisper(note) == "heard True in auto"
+    assert await whisper(note, NOBODY) == "heard True in auto"
     failing = WhisperCli(program(tmp_path / "broken", "raise SystemExit('no such model')"), settings, "ffmpeg")
     with pytest.raises(MediaError, match=r"whisper-cli failed \(no such model\)"):
-        await failing(note)
+        await failing(note, NOBODY)
 
 
 async def test_a_slow_program_is_stopped(tmp_path: Path, note: Path) -> None:
@@ -198,7 +300,7 @@ async def test_a_slow_program_is_stopped(tmp_path: Path, note: Path) -> None:
     slow = program(tmp_path / "slow", "import subprocess; subprocess.run(['sleep', '600'])")
     settings = TranscriptionSettings(timeout_seconds=0.5)
     with pytest.raises(MediaError, match=r"longer than 0.5 seconds"):
-        await WhisperCli(slow, settings, "ffmpeg")(note)
+        await WhisperCli(slow, settings, "ffmpeg")(note, NOBODY)
 
 
 async def test_by_faster_whisper(tmp_path: Path, note: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,14 +308,14 @@ async def test_by_faster_whisper(tmp_path: Path, note: Path, monkeypatch: pytest
     stub = tmp_path / "whisper_stub.py"
     stub.write_text("import os, sys; print(sys.argv[2], sys.argv[4], os.environ['HF_HOME'])")
     monkeypatch.setattr(transcription, "_PROGRAM", stub)
-    heard = await FasterWhisper(TranscriptionSettings(language="es"), tmp_path / "models")(note)
+    heard = await FasterWhisper(TranscriptionSettings(language="es"), tmp_path / "models")(note, NOBODY)
     assert heard == f"small es {tmp_path / 'models'}"
     stub.write_text("raise SystemExit('no such model')")
     with pytest.raises(MediaError, match="no such model"):
-        await FasterWhisper(SETTINGS, tmp_path)(note)
+        await FasterWhisper(SETTINGS, tmp_path)(note, NOBODY)
     stub.write_text("raise SystemExit(3)")
     with pytest.raises(MediaError, match="it said nothing"):
-        await FasterWhisper(SETTINGS, tmp_path)(note)
+        await FasterWhisper(SETTINGS, tmp_path)(note, NOBODY)
 
 
 async def test_a_recording_that_is_none(tmp_path: Path, require: Require) -> None:
@@ -245,7 +347,6 @@ def provider(base_url: str = "") -> ProviderSettings:
 
 HOME = ProviderSettings(base_url="http://pi/v1")
 GROQ = {"openai": provider(), "groq": ProviderSettings(kind="groq", api_key=SecretStr("k"))}
-TURBO = "groq:whisper-large-v3-turbo"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from lar.conversations.settings import ConversationSettings
 from lar.domain.conversation import QueueMode
 from lar.domain.ids import JobId, TurnId
 from lar.domain.job import Step, StepState
+from lar.domain.spend import Payer
 from lar.domain.turn import TurnState
 from lar.errors import SandboxError, ThinkingError
 from lar.memory.settings import MemorySettings
@@ -38,11 +39,17 @@ def plan_of(*commands: str, says: str = "The disk may be full.") -> str:
 
 @dataclass
 class Model:
-    """Plans what it is told to, in this order; sums up with one sentence. An `Ask`."""
+    """Plans what it is told to, in this order; sums up with one sentence. A `PaidAsk`."""
 
     plans: list[str | Exception] = field(default_factory=list[str | Exception])
     summary: str | Exception = "It is solved."
     asked: list[str] = field(default_factory=list[str])
+    payers: set[Payer] = field(default_factory=set[Payer])
+
+    def paid_by(self, payer: Payer, /) -> "Model":
+        """The same."""
+        self.payers.add(payer)
+        return self
 
     async def __call__(self, system: str, prompt: str, /) -> str:
         """The next answer."""
@@ -397,6 +404,15 @@ async def test_without_a_summary_there_is_the_list(house: Household, model: Mode
     await press(house, "Yes")
     assert "The model did not sum this up." in texts(house)
     assert "1. ✅ `` printf '`' ``: exit code 0" in texts(house)
+
+
+async def test_whoever_asks_pays(house: Household, model: Model) -> None:
+    """R-LM-5: what solving asks a model goes on the account of the admin who wanted it solved."""
+    model.plans.append(plan_of(says="Nothing."))
+    await house.say("/solve it", chat=root(house))
+    await house.quiet()
+    [payer] = model.payers
+    assert (payer.principal_id > 0, payer.agent, payer.conversation_id > 0) == (True, "/solve", True)
 
 
 async def test_a_quota_is_told(house: Household, model: Model) -> None:

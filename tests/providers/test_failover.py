@@ -216,6 +216,32 @@ def test_prices() -> None:
     assert prices.of("other:x", OUT, million) == 90.0
 
 
+def test_what_sound_costs() -> None:
+    """R-LM-5: transcription is paid by the minute or by the token; what nobody told is reckoned high, home is free."""
+    prices = Prices(
+        BudgetSettings(prices={"mine:ear": Price(minute=0.6), "groq:whisper-large-v3": Price()})  # the owner's word
+    )
+    groq, openai, minute = Vendor("groq"), Vendor("openai"), {"duration": 60.0}
+    turbo, mini = "groq:whisper-large-v3-turbo", "openai:gpt-4o-mini-transcribe"
+    assert prices.heard("mine:ear", OUT, minute, 9) == Spent(usd=0.6)
+    assert prices.heard("groq:whisper-large-v3", groq, minute, 9) == Spent()
+    assert prices.heard(turbo, groq, minute, 9).usd == pytest.approx(0.04 / 60)
+    told = {"usage": {"type": "duration", "seconds": 3600}}
+    assert prices.heard("openai:whisper-1", openai, told, 9).usd == pytest.approx(0.36)
+    told = {"usage": {"type": "tokens", "input_tokens": 600, "output_tokens": 100}}
+    paid = prices.heard(mini, openai, told, 9)
+    assert (paid.input_tokens, paid.output_tokens, paid.estimated) == (600, 100, False)
+    assert paid.usd == pytest.approx(600 * 3e-6 + 100 * 5e-6)
+    reckoned = prices.heard(mini, openai, {"usage": {"input_tokens": "many"}}, 60)
+    assert reckoned == prices.sound(mini, openai, 60)
+    assert (reckoned.usd, reckoned.estimated) == (pytest.approx(0.0066), True)
+    assert prices.sound("other:ear", OUT, 60).usd == pytest.approx(0.02)
+    assert prices.sound("openai:gpt-5-ear", openai, 60).usd == pytest.approx(0.02)
+    assert prices.heard("other:ear", OUT, told, 60).usd == pytest.approx(600 * 15e-6 + 100 * 75e-6)
+    assert prices.sound("pi:ear", Vendor("", "http://192.168.1.2/v1"), 60).usd == 0
+    assert prices.sound("ollama:ear", Vendor("home"), 60).usd == 0
+
+
 def test_what_an_answer_cost() -> None:
     """R-LM-5: the provider's count, what it read from a cache for less; reckoned where it does not count."""
     prices, vendor = Prices(BudgetSettings()), Vendor("anthropic")

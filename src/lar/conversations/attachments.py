@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lar.channels.contract import Channel
 from lar.domain.inbound import Attachment
+from lar.domain.spend import NOBODY, Payer
 from lar.domain.values import JsonObject
 from lar.engine.contract import Journal
 from lar.errors import ChannelError, SendLater, ToolError
@@ -26,7 +27,7 @@ SaveUpload = Callable[[ToolContext, Path, str], str]
 class Fetching:
     """Whose files are fetched, and where to. `files` is `LAR_HOME/files`; without `save` tools cannot see them.
 
-    Without `intake` nobody looks at them; `takes` is what the model takes of what is found.
+    Without `intake` nobody looks at them; `takes` is what the model takes of what is found, `payer` pays for it.
     """
 
     caller: ToolContext
@@ -35,6 +36,7 @@ class Fetching:
     save: SaveUpload | None = None
     intake: Intake | None = None
     takes: frozenset[Input] = frozenset()
+    payer: Payer = NOBODY
 
 
 async def fetch(attachment: Attachment, key: str, fetching: Fetching, journal: Journal) -> Attachment:

@@ -170,7 +170,7 @@ class TurnHandler:
             steering=joined if joined.wanted(around.settings.queue_mode) else None,
             media=heard.media,
             model=around.prompting.profile(agent, work.conversation).model,
-            payer=Payer(work.principal.id, agent.name, conversation_id=work.conversation.id),
+            payer=_payer(work, agent),
         )
 
     async def _hear(self, work: Work, said: Sequence[Message], context: JobContext, journal: Journal) -> Heard:
@@ -195,8 +195,10 @@ class TurnHandler:
         around, address = self._around, work.conversation.address
         caller = ToolContext(work.principal, work.conversation.id, work.turn.id, work.conversation.place)
         channel = around.channels.get((address.channel, address.account))
-        takes = around.prompting.profile(around.agents.of(work.turn.agent), work.conversation).takes
-        return Fetching(caller, channel, around.files, around.save_upload, around.intake, takes)
+        agent = around.agents.of(work.turn.agent)
+        takes = around.prompting.profile(agent, work.conversation).takes
+        payer = _payer(work, agent)
+        return Fetching(caller, channel, around.files, around.save_upload, around.intake, takes, payer)
 
     async def _think(self, work: Work, context: JobContext, joined: Joined) -> "Thought":
         """Let the runtime think, and the machine decide, until the machine says that the turn is over."""
@@ -337,6 +339,10 @@ async def _carry_out(
     outcome = await request.toolbox.execute(call)
     events.put_nowait(ToolEnded(call.name, call.key, outcome.status, outcome.outgoing))
     return replace(request, prompt=told(request.prompt, outcome.text))
+
+
+def _payer(work: Work, agent: Agent) -> Payer:
+    return Payer(work.principal.id, agent.name, conversation_id=work.conversation.id)
 
 
 def told(prompt: str, outcome: str) -> str:

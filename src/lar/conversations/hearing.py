@@ -13,7 +13,6 @@ from lar.domain.message import Message
 from lar.domain.values import JsonObject
 from lar.engine.contract import Journal
 from lar.media.intake import SPOKEN, Intake, Seen, read_seen
-from lar.providers.contract import Input
 
 TYPING_EVERY = 4.5
 """Seconds between two typing actions while files are looked at."""
@@ -91,18 +90,18 @@ async def _look_at_all(
         elif sent.kind not in SPOKEN and before >= fetching.intake.most:
             seen = fetching.intake.too_many()
         else:
-            seen = await _look(fetching.intake, sent, key, fetching.takes, journal)
+            seen = await _look(fetching.intake, sent, key, fetching, journal)
         before += sent.kind not in SPOKEN
         looked.append((sent, seen))
     return looked
 
 
-async def _look(intake: Intake, sent: Attachment, key: str, takes: frozenset[Input], journal: Journal) -> Seen:
+async def _look(intake: Intake, sent: Attachment, key: str, fetching: Fetching, journal: Journal) -> Seen:
 
     async def act() -> JsonObject:
-        return (await intake.look(sent, takes)).plain()
+        return (await intake.look(sent, fetching.takes, fetching.payer)).plain()
 
-    asked = {"path": sent.path, "takes": sorted(takes)}
+    asked = {"path": sent.path, "takes": sorted(fetching.takes)}
     return read_seen(await journal.step(f"look:{key}", "look", asked, act, repeatable=True))
 
 

@@ -9,12 +9,14 @@ from typing import Any
 from lar.domain.artifact import Artifact
 from lar.domain.bytesize import format_bytes
 from lar.domain.inbound import Attachment, AttachmentKind
-from lar.errors import MediaError, MediaKind
+from lar.domain.spend import NOBODY, Payer
+from lar.errors import BudgetReached, MediaError, MediaKind
 from lar.media import audio, documents, images
 from lar.media.settings import MediaSettings
 from lar.media.transcription import Transcriber, choose
 from lar.providers.contract import Input
 from lar.providers.settings import ProviderSettings
+from lar.providers.till import Till
 from lar.tools.artifacts import mime_type
 
 SPOKEN = frozenset({AttachmentKind.VOICE, AttachmentKind.AUDIO})
@@ -77,18 +79,20 @@ class Intake:
         note = f"not shown to you: at most {most} files of one turn are; look at it with `read_file` if you need it"
         return Seen(note=note, problem="too_many", detail=str(most))
 
-    async def look(self, sent: Attachment, takes: frozenset[Input]) -> Seen:
+    async def look(self, sent: Attachment, takes: frozenset[Input], payer: Payer = NOBODY) -> Seen:
         """Look at a fetched file, for a model that takes these kinds. Whatever is wrong with it is told, not raised."""
         path = self._files / sent.path
         try:
             head = await asyncio.to_thread(_head, path)
             if sent.kind in SPOKEN or _is_audio(head, sent.name):
-                return await self._listen(sent, path, takes)
+                return await self._listen(sent, path, takes, payer)
             seen = await self._see(sent, path, head, takes)
             source = f"file that was sent: {sent.saved or sent.name}" if seen.shown or seen.text else ""
             return replace(seen, source=source)
         except MediaError as error:
             return Seen(note=f"not shown to you: {error}", problem=error.kind, detail=str(error))
+        except BudgetReached as error:
+            return Seen(note=f"not shown to you: {error}", problem="budget", detail=str(error))
         except OSError as error:
             return Seen(note=f"not shown to you: {error.strerror}", problem="missing", detail=str(error.strerror))
 
@@ -119,7 +123,7 @@ class Intake:
 
     # ---- audio
 
-    async def _listen(self, sent: Attachment, path: Path, takes: frozenset[Input]) -> Seen:
+    async def _listen(self, sent: Attachment, path: Path, takes: frozenset[Input], payer: Payer) -> Seen:
         most = self._settings.max_audio_bytes
         size = (await asyncio.to_thread(path.stat)).st_size
         if size > most:
@@ -129,7 +133,7 @@ class Intake:
             return await self._sound(sent, path)
         if isinstance(self._transcriber, str):
             raise MediaError("unheard", self._transcriber)
-        said = await self._transcriber(path)
+        said = await self._transcriber(path, payer)
         if not said:
             raise MediaError("unheard", "nothing that is said in it could be made out")
         return Seen(said=said)
@@ -164,9 +168,11 @@ class Intake:
         return Seen(text=text[:most], note=f"{rest}; `read_file` gives all of it, page by page")
 
 
-def intake(settings: MediaSettings, providers: Mapping[str, ProviderSettings], home: Path, model: str) -> Intake:
-    """The intake of a Lar with this home folder and these providers; `model` is `models.transcription`."""
-    return Intake(home / "files", settings, choose(settings, providers, home, model))
+def intake(
+    settings: MediaSettings, providers: Mapping[str, ProviderSettings], home: Path, model: str, till: Till
+) -> Intake:
+    """The intake of a Lar with this home folder and these providers; for `model` and `till` see `choose`."""
+    return Intake(home / "files", settings, choose(settings, providers, home, model, till))
 
 
 def _head(path: Path) -> bytes:

@@ -6,17 +6,20 @@ import json
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, cast
 
 import aiohttp
 import structlog
 
+from lar.domain.spend import Payer
 from lar.errors import MediaError
 from lar.media import audio, programs
 from lar.media.settings import MediaSettings, TranscriptionSettings
 from lar.providers.settings import ProviderKind, ProviderSettings
+from lar.providers.till import Receipt, Till
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +29,9 @@ _TRANSCRIBE: frozenset[ProviderKind] = frozenset({"openai", "openai_responses", 
 _KNOWN_TO_APIS = frozenset({".flac", ".m4a", ".mp3", ".mp4", ".mpeg", ".mpga", ".oga", ".ogg", ".wav", ".webm"})
 _PROGRAM = Path(__file__).with_name("whisper_program.py")
 _TRIES = 3
+_OK = 200
+_LEAST_BYTES = 600
+"""Bytes of a second of sound: no speech is packed smaller, so that a recording is no longer than this says."""
 _BUSY, _REFUSED = frozenset({408, 429, 500, 502, 503, 504}), frozenset({401, 402, 403})
 
 
@@ -35,11 +41,12 @@ class Transcriber(Protocol):
     name: str
     """What does it, for people."""
 
-    async def __call__(self, recording: Path, /) -> str:
-        """What is said in a recording; empty if nothing is.
+    async def __call__(self, recording: Path, payer: Payer, /) -> str:
+        """What is said in a recording; empty if nothing is. Where that costs money, the payer pays.
 
         Raises:
             MediaError: it cannot be told; the text says why.
+            BudgetReached: it may not be paid for.
 
         """
         ...
@@ -47,11 +54,12 @@ class Transcriber(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A provider whose API transcribes."""
+    """A provider whose API transcribes. `tells`: it is to be asked how long a recording is, else it does not say."""
 
     reference: str
     base_url: str
     keys: tuple[str, ...]
+    tells: bool = False
 
     @property
     def model(self) -> str:
@@ -60,15 +68,17 @@ class Service:
 
 
 class ApiTranscriber:
-    """`POST /audio/transcriptions`, as OpenAI, Groq and many servers at home speak it."""
+    """`POST /audio/transcriptions`, as OpenAI, Groq and many servers at home speak it. `till` None: nobody counts."""
 
     def __init__(
         self,
         service: Service,
         settings: TranscriptionSettings,
         ffmpeg: str,
+        till: Till | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        self._till = till
         self.name = service.reference
         self._service = service
         self._settings = settings
@@ -80,27 +90,24 @@ class ApiTranscriber:
         """Where recordings are sent."""
         return self._service.base_url
 
-    async def __call__(self, recording: Path, /) -> str:
+    async def __call__(self, recording: Path, payer: Payer, /) -> str:
         """See `Transcriber`."""
         if recording.suffix.lower() in _KNOWN_TO_APIS:
-            return await self._send(recording)
+            return await self._send(recording, payer)
         with tempfile.TemporaryDirectory(prefix="lar-audio-") as folder:
             known = Path(folder) / "recording.mp3"
             await audio.convert(self._ffmpeg, recording, known)
-            return await self._send(known)
+            return await self._send(known, payer)
 
-    async def _send(self, recording: Path) -> str:
+    async def _send(self, recording: Path, payer: Payer) -> str:
         data = await asyncio.to_thread(recording.read_bytes)
         timeout = aiohttp.ClientTimeout(total=self._settings.timeout_seconds)
         keys = list(self._service.keys) or [""]
         problem = ""
         async with aiohttp.ClientSession(timeout=timeout) as session:
             for attempt in range(_TRIES + len(keys) - 1):
-                try:
-                    status, answer = await self._post(session, data, recording.name, keys[0])
-                except (aiohttp.ClientError, TimeoutError) as error:
-                    status, answer = 0, f"{type(error).__name__}"
-                if status == 200:  # noqa: PLR2004  # HTTP's own
+                status, answer = await self._paid(session, data, recording.name, keys[0], payer)
+                if status == _OK:
                     return _text(answer)
                 problem = _problem(self.name, status)
                 log.warning("transcription failed", service=self.name, status=status, attempt=attempt + 1)
@@ -112,10 +119,26 @@ class ApiTranscriber:
                     await self._sleep(2.0**attempt)
         raise MediaError("unheard", problem)
 
+    async def _paid(
+        self, session: aiohttp.ClientSession, data: bytes, name: str, key: str, payer: Payer
+    ) -> tuple[int, str]:
+        """Send it once, on the payer's account; status 0 where nothing came back."""
+        longest = len(data) / _LEAST_BYTES
+        async with self._till.recording(payer, self.name, longest) if self._till else nullcontext(Receipt()) as receipt:
+            try:
+                status, answer = await self._post(session, data, name, key)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                receipt.refused = isinstance(error, aiohttp.ClientConnectorError)
+                return 0, type(error).__name__
+            receipt.refused = status != _OK
+            if status == _OK:
+                receipt.told = _read(answer)
+            return status, answer
+
     async def _post(self, session: aiohttp.ClientSession, data: bytes, name: str, key: str) -> tuple[int, str]:
         form = aiohttp.FormData()
         form.add_field("model", self._service.model)
-        form.add_field("response_format", "json")
+        form.add_field("response_format", "verbose_json" if self._service.tells else "json")
         if self._settings.language:
             form.add_field("language", self._settings.language)
         form.add_field("file", data, filename=name)
@@ -125,12 +148,20 @@ class ApiTranscriber:
             return answer.status, await answer.text(errors="replace")
 
 
-def _text(answer: str) -> str:
+def _read(answer: str) -> Mapping[str, object]:
+    """An answer's fields; none where it cannot be read."""
     try:
-        found: Any = json.loads(answer)
-        return str(found["text"]).strip()
-    except (ValueError, LookupError, TypeError):
-        raise MediaError("unheard", "the answer of the transcription service cannot be read") from None
+        found: object = json.loads(answer)
+    except ValueError:
+        return {}
+    return cast("Mapping[str, object]", found) if isinstance(found, dict) else {}
+
+
+def _text(answer: str) -> str:
+    text = _read(answer).get("text")
+    if not isinstance(text, str):
+        raise MediaError("unheard", "the answer of the transcription service cannot be read")
+    return text.strip()
 
 
 def _problem(name: str, status: int) -> str:
@@ -152,7 +183,7 @@ class WhisperCli:
         self._settings = settings
         self._ffmpeg = ffmpeg
 
-    async def __call__(self, recording: Path, /) -> str:
+    async def __call__(self, recording: Path, _payer: Payer, /) -> str:
         """See `Transcriber`."""
         settings = self._settings
         with tempfile.TemporaryDirectory(prefix="lar-audio-") as folder:
@@ -178,7 +209,7 @@ class FasterWhisper:
         self._settings = settings
         self._models = models
 
-    async def __call__(self, recording: Path, /) -> str:
+    async def __call__(self, recording: Path, _payer: Payer, /) -> str:
         """See `Transcriber`."""
         settings = self._settings
         argv = [sys.executable, "-I", str(_PROGRAM), str(recording), settings.whisper_model, str(self._models)]
@@ -196,9 +227,16 @@ def _last_line(errors: str) -> str:
 
 
 def choose(
-    settings: MediaSettings, providers: Mapping[str, ProviderSettings], home: Path, model: str
+    settings: MediaSettings,
+    providers: Mapping[str, ProviderSettings],
+    home: Path,
+    model: str,
+    till: Till | None = None,
 ) -> Transcriber | str:
-    """What transcribes here; or a sentence saying what is missing. `model` is `models.transcription`."""
+    """What transcribes here, or a sentence saying what is missing. `model` is `models.transcription`.
+
+    `till` counts what an API costs.
+    """
     wanted = settings.transcription
     if wanted.backend == "off":
         return "transcription is switched off (media.transcription.backend)"
@@ -209,7 +247,7 @@ def choose(
             case "whisper-cli":
                 found = _whisper_cli(wanted, settings.ffmpeg)
             case _:
-                found = _api(wanted, settings.ffmpeg, providers, model)
+                found = _api(settings, providers, model, till)
         if not isinstance(found, str) or wanted.backend != "auto":
             return found
     return (
@@ -237,7 +275,7 @@ def _whisper_cli(settings: TranscriptionSettings, ffmpeg: str) -> Transcriber | 
 
 
 def _api(
-    settings: TranscriptionSettings, ffmpeg: str, providers: Mapping[str, ProviderSettings], reference: str
+    settings: MediaSettings, providers: Mapping[str, ProviderSettings], reference: str, till: Till | None
 ) -> Transcriber | str:
     name, _, model = reference.partition(":")
     provider = providers.get(name)
@@ -247,4 +285,5 @@ def _api(
         return f"models.transcription names {reference!r}, and there is no such provider"
     if provider.kind not in _TRANSCRIBE:
         return f"models.transcription names {reference!r}, and {name} has no API for it"
-    return ApiTranscriber(Service(reference, provider.address or OPENAI, provider.keys), settings, ffmpeg)
+    service = Service(reference, provider.address or OPENAI, provider.keys, tells=provider.kind == "groq")
+    return ApiTranscriber(service, settings.transcription, settings.ffmpeg, till)

@@ -128,19 +128,22 @@ class Planner:
         self._most = most
         self._system = _SYSTEM.format(most=most, seconds=seconds, host=host)
 
-    async def plan(self, problem: str) -> Plan:
+    async def plan(self, problem: str, ask: Ask | None = None) -> Plan:
         """A plan against this problem; a model that gives none is told why and asked once more.
+
+        `ask` asks it on somebody's account.
 
         Raises:
             NoPlan: it gave none, twice.
             ThinkingError: it cannot be asked.
 
         """
+        ask = ask or self._ask
         try:
-            return read(await self._ask(self._system, problem), self._most)
+            return read(await ask(self._system, problem), self._most)
         except NoPlan as error:
             again = f"{problem}\n\n[Your last answer could not be used: {error}. Answer with the JSON object alone.]"
-            return read(await self._ask(self._system, again), self._most)
+            return read(await ask(self._system, again), self._most)
 
 
 def listed(commands: Sequence[Wanted]) -> str:

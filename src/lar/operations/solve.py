@@ -21,7 +21,7 @@ from lar.errors import ThinkingError
 from lar.operations import host
 from lar.operations.plans import NoPlan, Plan, Planner, Wanted, listed, shortened
 from lar.operations.settings import SupportSettings
-from lar.providers.asking import Ask
+from lar.providers.asking import Ask, PaidAsk
 from lar.runtimes.contract import Finished, ModelCalled, RuntimeEvent, ToolEnded, ToolStarted, TurnRequest
 from lar.store import questions
 from lar.store.database import Database
@@ -72,9 +72,13 @@ class Entry:
 
 @dataclass(slots=True)
 class Course:
-    """How far a turn has come. `language`, `host` and `mark`, by which processes are known, are as it began."""
+    """How far a turn has come. `ask` asks the model on the admin's account.
+
+    `language`, `host` and `mark`, by which processes are known, are as it began.
+    """
 
     request: TurnRequest
+    ask: Ask
     language: str = ""
     host: str = ""
     mark: str = ""
@@ -114,7 +118,7 @@ class Course:
 class SolveRuntime:
     """Solves. A `Runtime`. `plan` makes plans, `ask` sums up."""
 
-    def __init__(self, db: Database, ask: Ask, plan: Planner) -> None:
+    def __init__(self, db: Database, ask: PaidAsk, plan: Planner) -> None:
         self._db = db
         self._ask = ask
         self._plan = plan
@@ -126,7 +130,7 @@ class SolveRuntime:
             ThinkingError: the model cannot be asked.
 
         """
-        course = Course(request)
+        course = Course(request, self._ask.paid_by(request.payer))
         for number in range(1, ROUNDS + 1):
             made = await self._planned(course, number)
             yield ModelCalled(Usage(model_calls=made["calls"], usd=None if made["calls"] else 0.0))
@@ -158,7 +162,7 @@ class SolveRuntime:
             if number == 1 and (kept := await self._db.read(solving.proposed, course.request.turn_id)):
                 return {**given, "plan": kept["plan"], "calls": 0}
             try:
-                return {**given, "plan": (await self._plan.plan(problem)).to_json(), "calls": 1}
+                return {**given, "plan": (await self._plan.plan(problem, course.ask)).to_json(), "calls": 1}
             except NoPlan as error:
                 return {**given, "plan": None, "why": str(error), "calls": 2}
 
@@ -259,7 +263,7 @@ class SolveRuntime:
 
         async def act() -> JsonObject:
             try:
-                text = (await self._ask(_SYSTEM, f"{course.request.prompt}\n\n{record}")).strip()
+                text = (await course.ask(_SYSTEM, f"{course.request.prompt}\n\n{record}")).strip()
             except ThinkingError:
                 text = ""
             return {"text": text or course.say("solve_no_summary"), "calls": 1}
@@ -285,7 +289,7 @@ def _code(text: str) -> str:
 
 
 def solve_agent(
-    db: Database, ask: Ask, home: Path, settings: SupportSettings, redact: Callable[[str], str] = str
+    db: Database, ask: PaidAsk, home: Path, settings: SupportSettings, redact: Callable[[str], str] = str
 ) -> tuple[Agent, Planner]:
     """The agent of `/solve`, and what makes its plans. `home` is Lar's; `redact` takes secrets out of outputs."""
     most, seconds = settings.solve_commands, settings.solve_seconds

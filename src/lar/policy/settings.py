@@ -75,12 +75,13 @@ class TotalCap(Cap):
 
 
 class Price(BaseModel):
-    """What a model costs, in US dollars per million tokens."""
+    """What a model costs, in US dollars: per million tokens, and per minute of sound it writes down."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     input: float = Field(default=0.0, ge=0, description="Dollars per million tokens of the prompt.")
     output: float = Field(default=0.0, ge=0, description="Dollars per million tokens of the answer.")
+    minute: float = Field(default=0.0, ge=0, description="Dollars per minute of a recording that is transcribed.")
 
 
 class UnknownPrice(Price):
@@ -88,6 +89,7 @@ class UnknownPrice(Price):
 
     input: float = Field(default=15.0, ge=0, description="Dollars per million tokens of the prompt.")
     output: float = Field(default=75.0, ge=0, description="Dollars per million tokens of the answer.")
+    minute: float = Field(default=0.02, ge=0, description="Dollars per minute of a recording that is transcribed.")
 
 
 class BudgetSettings(BaseModel):

@@ -1,7 +1,8 @@
 """What model calls cost, in US dollars. Imports the price list: for use after a first call."""
 
 import ipaddress
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 from urllib.parse import urlsplit
@@ -25,6 +26,8 @@ from lar.providers.contract import Vendor
 _IMAGE_TOKENS = 3_000
 _BYTES_PER_TOKEN = 10
 _PER_MILLION = 1_000_000
+_HEARD_TOKENS, _WRITTEN_TOKENS = 20, 10
+"""Tokens of a second of sound, and of what is said in it, at most."""
 
 _not_listed: set[tuple[str, str]] = set()
 """Models the list does not know: finding that out takes a walk through it."""
@@ -43,13 +46,10 @@ class Prices:
             return _by_hand(own, tokens)
         if vendor.id == "home":
             return 0.0
-        model = reference.partition(":")[2]
-        if vendor.id and (vendor.id, model) not in _not_listed:
-            usage = usage or Usage(input_tokens=tokens.input_tokens, output_tokens=tokens.output_tokens)
-            try:
-                return float(calc_price(usage, model, provider_id=vendor.id).total_price)
-            except LookupError:
-                _not_listed.add((vendor.id, model))
+        usage = usage or Usage(input_tokens=tokens.input_tokens, output_tokens=tokens.output_tokens)
+        listed = self._listed(reference.partition(":")[2], vendor, usage)
+        if listed is not None:
+            return listed
         return 0.0 if is_at_home(vendor.url) else _by_hand(self._settings.unknown, tokens)
 
     def paid(self, reference: str, vendor: Vendor, response: ModelResponse, asked: int) -> Spent:
@@ -66,6 +66,52 @@ class Prices:
         spent = Spent(used.input_tokens, used.output_tokens)
         return replace(spent, usd=self.of(reference, vendor, spent, usage))
 
+    def sound(self, reference: str, vendor: Vendor, seconds: float) -> Spent:
+        """What it costs at most to transcribe so many seconds of sound, reckoned."""
+        tokens_in, tokens_out = math.ceil(seconds * _HEARD_TOKENS), math.ceil(seconds * _WRITTEN_TOKENS)
+        usd = self._of_sound(reference, vendor, seconds, Spent(tokens_in, tokens_out))
+        return Spent(usd=usd, estimated=True)
+
+    def heard(self, reference: str, vendor: Vendor, told: Mapping[str, object], seconds: float) -> Spent:
+        """What a transcription cost by what the provider `told`: tokens or a duration; else of so many seconds."""
+        found = told.get("usage")
+        usage = cast("Mapping[str, object]", found if isinstance(found, dict) else {})
+        tokens = Spent(_count(usage.get("input_tokens")), _count(usage.get("output_tokens")))
+        if tokens.input_tokens or tokens.output_tokens:
+            return replace(tokens, usd=self._of_sound(reference, vendor, 0.0, tokens))
+        length = usage.get("seconds") or told.get("duration")
+        if isinstance(length, int | float) and length > 0:
+            return Spent(usd=self._of_sound(reference, vendor, float(length), Spent()))
+        return self.sound(reference, vendor, seconds)
+
+    def _of_sound(self, reference: str, vendor: Vendor, seconds: float, tokens: Spent) -> float:
+        own = self._settings.prices.get(reference)
+        if own is not None:
+            return _by_hand(own, tokens) + own.minute * seconds / 60
+        if vendor.id == "home":
+            return 0.0
+        usage = Usage(
+            input_tokens=tokens.input_tokens,
+            input_audio_tokens=tokens.input_tokens,
+            output_tokens=tokens.output_tokens,
+            audio_seconds=math.ceil(seconds),
+        )
+        listed = self._listed(reference.partition(":")[2], vendor, usage)
+        if listed or (listed is None and is_at_home(vendor.url)):
+            return listed or 0.0
+        unknown = self._settings.unknown
+        return unknown.minute * seconds / 60 or _by_hand(unknown, tokens)
+
+    def _listed(self, model: str, vendor: Vendor, usage: Usage) -> float | None:
+        """What the list says; None: it does not know the model."""
+        if not vendor.id or (vendor.id, model) in _not_listed:
+            return None
+        try:
+            return float(calc_price(usage, model, provider_id=vendor.id).total_price)
+        except LookupError:
+            _not_listed.add((vendor.id, model))
+            return None
+
     def reckoned(self, reference: str, vendor: Vendor, tokens_in: int, tokens_out: int) -> Spent:
         """What a call cost of which nobody told."""
         spent = Spent(tokens_in, tokens_out, estimated=True)
@@ -74,6 +120,10 @@ class Prices:
 
 def _by_hand(price: Price, tokens: Spent) -> float:
     return (price.input * tokens.input_tokens + price.output * tokens.output_tokens) / _PER_MILLION
+
+
+def _count(told: object) -> int:
+    return told if isinstance(told, int) else 0
 
 
 def is_at_home(url: str) -> bool:

@@ -45,7 +45,7 @@ from lar.operations.settings import SupportSettings
 from lar.operations.solve import solve_agent
 from lar.policy.access import AccessRules
 from lar.policy.gate import Gate
-from lar.providers.asking import Ask
+from lar.providers.asking import Ask, PaidAsk
 from lar.providers.contract import Input
 from lar.runtimes.contract import Finished, TurnRequest
 from lar.store import deliveries, jobs, turns
@@ -124,7 +124,7 @@ class Plan:
     time_zone: str = "UTC"
     silent_channels: bool = False
     """Without the channel: a process whose configuration does not have it."""
-    solver: Ask | None = None
+    solver: PaidAsk | None = None
     """The model of `/solve`; None: there is none."""
     support: SupportSettings = field(default_factory=SupportSettings)
 
