@@ -41,6 +41,7 @@ from lar.conversations.problems import Problems
 from lar.conversations.remembered import compacted
 from lar.conversations.replay import Replay, replay
 from lar.conversations.sending import sending_tools
+from lar.conversations.speaking import SPEAK, SpeakHandler, Speech
 from lar.conversations.spending import Spending
 from lar.conversations.work import Work
 from lar.domain.conversation import Conversation
@@ -55,6 +56,7 @@ from lar.media.camera_tools import NAMES as CAMERA_TOOLS
 from lar.media.camera_tools import camera_tools
 from lar.media.eyes import FileEyes
 from lar.media.intake import intake
+from lar.media.speech import choose as choose_speaker
 from lar.memory.context import Sizes, system_prompt
 from lar.memory.files import WorkspaceFiles
 from lar.memory.history import history_tool
@@ -194,6 +196,7 @@ class App:
         self._runs_commands = config.tools.shell.enabled or config.tools.python_exec.enabled
         self.sandboxes = Chooser(config.sandbox, self.problems.report)
         self.browsers = Browsers(config.tools.browser, Outside(config.tools.network))
+        self._speech = self._build_speech()
         self.agents = self._build_agents(extras.tools)
         memory = config.memory
         self.remembering = Remembering(
@@ -478,6 +481,9 @@ class App:
             HOUSEKEEPING: self._housekeeping,
             TRIAGE: self._triage,
             HINT: HintHandler(self.config.conversations, self.clock),
+            SPEAK: SpeakHandler(
+                self.db, self._speech, self._files, self.config.conversations.default_language, self.clock
+            ),
             **self.remembering.handlers,
         }
         return Engine(self.db, handlers, self.config.engine, self.clock)
@@ -485,6 +491,12 @@ class App:
     def _save_upload(self) -> SaveUpload | None:
         settings = self.config.tools.files
         return Uploads(self._workspace, settings.uploads_subdir).save if settings.save_incoming_uploads else None
+
+    def _build_speech(self) -> Speech:
+        media, model = self.config.media, self.config.models.speech
+        speaker = choose_speaker(media, model, self.config.providers, Till(self._models))
+        carriers = frozenset(name for (name, _), each in self.channels.items() if each.manifest.capabilities.voice)
+        return Speech(speaker, carriers, media.speech.always, media.speech.max_chars)
 
     def _build_triage(self) -> TriageHandler:
         settings = self.config.support
@@ -519,6 +531,7 @@ class App:
             self._minds,
             self._spending,
             self.remembering.compact,
+            self._speech,
         )
 
     def _day(self, moment: float) -> str:
@@ -548,6 +561,7 @@ class App:
 
     def _answered(self, connection: Connection, work: Work) -> None:
         self.remembering.compressor.answered(connection, work.conversation.id, work.history)
+        self._speech.answered(connection, work, self.clock())
 
     async def _toolbox(self, agent: Agent, caller: ToolContext, journal: Journal) -> TurnTools:
         if self._runs_commands:

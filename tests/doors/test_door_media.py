@@ -177,3 +177,54 @@ async def test_a_voice_note_without_any_service(tmp_path: Path, require: Require
         await here.telegram.until_polling()
         here.telegram.send_media("voice", spoken("turn the heating down", tmp_path), FIRST_USER)
         assert (await here.replies(FIRST_USER))[0].startswith("echo: 1 channel, 16000 Hz\n[voice: ")
+
+
+async def heard(here: Stage, chat: int, count: int) -> list[dict[str, Any]]:
+    """Wait until so many voice messages of the bot are in a chat."""
+
+    def found() -> list[dict[str, Any]]:
+        return [message for message in here.telegram.messages(chat) if message["from"]["is_bot"] and "voice" in message]
+
+    await until(lambda: len(found()) >= count)
+    return found()
+
+
+async def test_a_spoken_answer(door: Stage, chat: int, require: Require) -> None:
+    """R-TG-8: after `/voice on` the text is followed by a voice message, spoken by espeak-ng: Opus in Ogg."""
+    require("espeak-ng", "apt install espeak-ng")
+    require("ffmpeg", "apt install ffmpeg")
+    assert "From the next answer on" in (await door.telegram.ask("/voice on", chat))["text"]
+    await door.telegram.ask("good morning", chat)
+    [voice] = await heard(door, chat, 1)
+    said = [message for message in door.telegram.messages(chat) if message["from"]["is_bot"]]
+    assert said[-2]["text"] == "echo: good morning"
+    assert said[-1] == voice
+    stored = door.telegram.files.get(voice["voice"]["file_id"])
+    assert stored
+    assert stored.data.startswith(b"OggS")
+    assert b"OpusHead" in stored.data[:100]
+    await door.telegram.ask("/voice off", chat)
+    await door.telegram.ask("quiet, please", chat)
+    await door.settled()
+    assert len(await heard(door, chat, 1)) == 1
+
+
+async def test_an_answer_spoken_by_an_api(tmp_path: Path, require: Require) -> None:
+    """R-TG-8: the same by a provider's API, within the budgets; killed while it speaks, it speaks after all."""
+    require("ffmpeg", "apt install ffmpeg")
+    env = {
+        "LAR__MEDIA__SPEECH__BACKEND": "api",
+        "LAR__MEDIA__SPEECH__ALWAYS": "true",
+        "LAR__MODELS__SPEECH": "openai:tts-1",
+        "LAR__BUDGETS__PRICES": '{"openai:tts-1": {"input": 15.0}}',
+    }
+    async with stage(tmp_path / "stage", env=env) as here:
+        await here.start()
+        await here.telegram.until_polling()
+        await here.telegram.ask("hello", FIRST_USER)
+        await until(lambda: any(entry["path"].endswith("/audio/speech") for entry in here.models.log))
+        await here.process.kill()
+        await here.start()
+        await heard(here, FIRST_USER, 1)
+        await here.settled()
+        assert "openai:tts-1" in (await here.telegram.ask("/usage", FIRST_USER, match="month"))["text"]

@@ -13,6 +13,7 @@ from lar.domain.ids import ConversationId, PrincipalId, TurnId
 from lar.domain.inbound import Attachment, AttachmentKind, Text
 from lar.domain.memory import Kind
 from lar.domain.principal import Principal, Role
+from lar.domain.spend import Payer
 from lar.domain.turn import TurnState
 from lar.media.intake import Intake
 from lar.media.settings import MediaSettings
@@ -35,7 +36,7 @@ class Ear:
 
     name = "ear"
 
-    async def __call__(self, _recording: Path, /) -> str:
+    async def __call__(self, _recording: Path, _payer: Payer, /) -> str:
         """What is said in it."""
         return "remember the DENTIST"
 

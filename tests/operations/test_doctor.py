@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from lar.channels.telegram.settings import TelegramSettings
 from lar.errors import MissingComponent
 from lar.media.camera import Device
-from lar.media.settings import MediaSettings
+from lar.media.settings import MediaSettings, SpeechSettings
 from lar.operations import doctor
 from lar.operations.doctor import Check, Subject
 from lar.operations.home import Running, announce, token
@@ -139,6 +139,16 @@ async def test_the_browser(subject: Subject, monkeypatch: pytest.MonkeyPatch) ->
     assert "switched off" in (await said(BrowserSettings(enabled=False))).detail
     monkeypatch.setattr(finding, "find", missing)
     assert (await said(BrowserSettings())).remedy == "apt install chromium"
+
+
+async def test_what_speaks(subject: Subject) -> None:
+    """R-TG-8: the doctor says what speaks, or what is missing and how to get it."""
+    media = MediaSettings(ffmpeg="sh", speech=SpeechSettings(espeak="not-there"))
+    found = (await examined(replace(subject, media=media)))["speech"]
+    assert (found.state, "apt install espeak-ng" in found.detail) == ("note", True)
+    keyed = {"openai": ProviderSettings(api_keys=(SecretStr("k"),))}
+    found = (await examined(replace(subject, media=media, providers=keyed, speech_model="openai:tts-1")))["speech"]
+    assert (found.state, found.detail) == ("ok", "by openai:tts-1, where somebody writes /voice on")
 
 
 async def test_what_understands_recordings(subject: Subject) -> None:

@@ -19,6 +19,7 @@ class Capabilities:
     threads: bool = False
     typing: bool = False
     preview: bool = False
+    voice: bool = False
     max_upload: int = 0
     max_download: int = 0
 

@@ -34,6 +34,7 @@ def doctor(arguments: argparse.Namespace) -> int:
             browser=config.tools.browser,
             media=config.media,
             transcription=config.models.transcription,
+            speech_model=config.models.speech,
         )
         found += asyncio.run(checks.examine(subject))
     for check in found:

@@ -137,7 +137,7 @@ def _secrets(settings: Settings, home: Path, variables: Mapping[str, str]) -> It
 
 _USUAL_VARIABLES = frozenset({"TELEGRAM_BOT_TOKEN", *(usual.variable for usual in USUAL.values())})
 
-TASKS = ("chat", "summary", "triage", "solve", "transcription")
+TASKS = ("chat", "summary", "triage", "solve", "transcription", "speech")
 
 HEARING = ("groq", "openai")
 """Providers that transcribe where they have a key, in the order they are chosen."""
@@ -212,6 +212,7 @@ def _models(config: Config, chat: str) -> ModelSettings:
         "triage": models.triage or reasons,
         "solve": models.solve or reasons,
         "transcription": models.transcription or (f"{hearing}:{USUAL[hearing].transcription}" if hearing else ""),
+        "speech": models.speech,
     }
     for task, model in filled.items():
         if model:

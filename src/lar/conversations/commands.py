@@ -13,6 +13,7 @@ from lar.conversations.minds import DEFAULT, Minds, may_choose
 from lar.conversations.problems import NoReports, Problems, Reports
 from lar.conversations.questions import DENY, worded
 from lar.conversations.remembered import Compact, no_compact, remembered
+from lar.conversations.speaking import Speech, voice
 from lar.conversations.spending import Spending
 from lar.conversations.strings import CATALOGUES, duration, say
 from lar.domain.conversation import Conversation, Mode, Place
@@ -47,6 +48,7 @@ class Facts:
     minds: Minds = field(default_factory=Minds)
     spending: Spending | None = None
     compact: Compact = no_compact
+    speech: Speech = field(default_factory=Speech)
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +328,11 @@ def _compact(visit: Visit, _argument: str) -> str:
     return visit.say("compacting" if begun else "compact_off")
 
 
+def _voice(visit: Visit, argument: str) -> str:
+    here = visit.conversation
+    return voice(visit.connection, visit.facts.speech, here, visit.principal, argument, visit.language)
+
+
 def _setnotify(visit: Visit, argument: str) -> str:
     if argument.strip().lower() == "off":
         return visit.say("notify_off" if admins.drop_notify_chat(visit.connection) else "notify_none")
@@ -357,6 +364,7 @@ COMMANDS: Mapping[str, ControlCommand] = {
     "setnotify": ControlCommand(_setnotify, admin=True),
     "memory": ControlCommand(_memory),
     "compact": ControlCommand(_compact),
+    "voice": ControlCommand(_voice),
     "login": ControlCommand(_login),
     "logout": ControlCommand(_logout),
 }

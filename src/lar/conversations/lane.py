@@ -53,6 +53,11 @@ def lane_of(conversation_id: ConversationId) -> str:
     return f"conversation:{conversation_id}"
 
 
+def speech_lane(conversation_id: ConversationId) -> str:
+    """The lane in which answers of a conversation are spoken, one after the other."""
+    return f"speech:{conversation_id}"
+
+
 def submit(
     connection: Connection,
     settings: ConversationSettings,
@@ -220,11 +225,12 @@ def _keep(
 
 
 def stop(connection: Connection, conversation_id: ConversationId, now: float) -> Stopped:
-    """End everything open in a conversation: its running turn, what waits, and parts that were not sent.
+    """End everything open in a conversation: its running turn, what waits, and parts that were not sent or spoken.
 
     Their writes are refused from the commit on.
     """
     parts = deliveries.close_open(connection, [conversation_id], DeliveryState.CANCELLED, turns_only=True)
+    parts += len(jobs.cancel_lane(connection, speech_lane(conversation_id), now))
     return Stopped(_end(connection, turns.open_in(connection, conversation_id), now, "stopped"), parts)
 
 

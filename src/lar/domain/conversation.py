@@ -60,7 +60,7 @@ class Conversation:
 
     `gone` is set when the chat blocked us; nothing is sent there until it writes again. `agent` is the name of the
     configured agent that serves it, empty for the default. `mode` is None until somebody sets it, `model` empty until
-    somebody chooses one (`provider:model`).
+    somebody chooses one (`provider:model`); `voice` says whether answers are spoken, None until somebody does.
     """
 
     id: ConversationId
@@ -73,3 +73,4 @@ class Conversation:
     gone: bool = False
     mode: Mode | None = None
     model: str = ""
+    voice: bool | None = None

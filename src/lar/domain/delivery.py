@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import cast
+from typing import Any, cast
 
 from lar.domain.conversation import Address
 from lar.domain.ids import ConversationId, DeliveryId, TurnId
@@ -50,11 +50,12 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingFile:
-    """A file to send. `path` is relative to `LAR_HOME/files`."""
+    """A file to send. `path` is relative to `LAR_HOME/files`. `voice`: it is spoken, to be heard in the chat."""
 
     path: str
     name: str
     mime: str = "application/octet-stream"
+    voice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Part:
     def from_json(cls, value: JsonObject) -> "Part":
         """Read what `to_json` wrote."""
         raw = cast("Mapping[str, object]", value)
-        file = cast("dict[str, str] | None", raw.get("file"))
+        file = cast("Mapping[str, Any] | None", raw.get("file"))
         return cls(
             text=str(raw.get("text", "")),
             entities=tuple(Entity(**e) for e in cast("list[dict[str, str]]", raw.get("entities", []))),  # pyright: ignore[reportArgumentType]  # JSON of our own making

@@ -16,8 +16,12 @@ def ffmpeg(program: str) -> str | None:
     return programs.find(program)
 
 
-async def convert(program: str, source: Path, target: Path, *, rate: int = 16_000, seconds: float = _SECONDS) -> None:
+async def convert(
+    program: str, source: Path, target: Path, *, rate: int = 16_000, codec: str = "", seconds: float = _SECONDS
+) -> None:
     """Make a recording a file of one channel, in the format of the target's name (`.wav`, `.mp3`, `.ogg`).
+
+    `codec` is ffmpeg's name of one, empty: the usual one of the format.
 
     Raises:
         MediaError: it cannot be converted; the text says why.
@@ -28,8 +32,11 @@ async def convert(program: str, source: Path, target: Path, *, rate: int = 16_00
         raise MediaError("unheard", "ffmpeg is not installed (apt install ffmpeg)")
     limits = ("-protocol_whitelist", "file", "-format_whitelist", _READ)
     wanted = ("-map", "0:a:0", "-ac", "1", "-ar", str(rate), "-map_metadata", "-1")
+    encoded = ("-c:a", codec) if codec else ()
     quiet = ("-nostdin", "-hide_banner", "-loglevel", "error", "-y")
-    ran = await programs.run([found, *quiet, *limits, "-i", f"file:{source}", *wanted, f"file:{target}"], seconds)
+    ran = await programs.run(
+        [found, *quiet, *limits, "-i", f"file:{source}", *wanted, *encoded, f"file:{target}"], seconds
+    )
     if ran.status or not await asyncio.to_thread(_filled, target):
         raise MediaError("damaged", "it is damaged, or no recording that is known here")
 

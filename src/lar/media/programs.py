@@ -64,3 +64,9 @@ async def run(
             os.killpg(process.pid, SIGKILL)
         await process.wait()
     return Ran(process.returncode or 0, output, errors.decode("utf-8", "replace"))
+
+
+def last_line(errors: str) -> str:
+    """What a program said last, for people."""
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    return lines[-1][:200] if lines else "it said nothing"

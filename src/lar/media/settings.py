@@ -31,6 +31,28 @@ class TranscriptionSettings(BaseModel):
     )
 
 
+class SpeechSettings(BaseModel):
+    """What speaks answers, where somebody wants to hear them."""
+
+    model_config = _FROZEN
+
+    backend: Literal["auto", "espeak-ng", "api", "off"] = Field(
+        default="auto",
+        description="What speaks: the program here, or a provider's API; `auto` takes the first that is there.",
+    )
+    always: bool = Field(default=False, description="Speak answers wherever nobody wrote `/voice off`.")
+    espeak: str = Field(default="espeak-ng", description="The program that speaks.")
+    voice: str = Field(
+        default="",
+        description="Voice of the program, such as `es` or `en-gb`, or of the API, such as `alloy`; empty: that of the "
+        "person's language, or the usual one.",
+    )
+    max_chars: int = Field(
+        default=1500, ge=50, le=4000, description="How much of an answer is spoken at most, in characters."
+    )
+    timeout_seconds: float = Field(default=60.0, gt=0, description="Longest time one answer may take, in seconds.")
+
+
 class MediaSettings(BaseModel):
     """Files that people send: what a model gets of them."""
 
@@ -68,3 +90,4 @@ class MediaSettings(BaseModel):
     transcription: TranscriptionSettings = Field(
         default_factory=TranscriptionSettings, description="What turns speech into text."
     )
+    speech: SpeechSettings = Field(default_factory=SpeechSettings, description="What speaks answers.")

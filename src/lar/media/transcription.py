@@ -195,7 +195,7 @@ class WhisperCli:
             said = written.with_suffix(".txt")
             if ran.status or not said.exists():
                 log.warning("whisper-cli failed", status=ran.status, errors=ran.errors[-500:])
-                raise MediaError("unheard", f"whisper-cli failed ({_last_line(ran.errors)})")
+                raise MediaError("unheard", f"whisper-cli failed ({programs.last_line(ran.errors)})")
             lines = (line.strip() for line in said.read_text(encoding="utf-8", errors="replace").splitlines())
             return " ".join(filter(None, lines))
 
@@ -217,13 +217,8 @@ class FasterWhisper:
         ran = await programs.run([*argv, settings.language], settings.timeout_seconds, environment=environment)
         if ran.status:
             log.warning("faster-whisper failed", status=ran.status, errors=ran.errors[-500:])
-            raise MediaError("unheard", f"faster-whisper failed ({_last_line(ran.errors)})")
+            raise MediaError("unheard", f"faster-whisper failed ({programs.last_line(ran.errors)})")
         return ran.output.decode("utf-8", "replace").strip()
-
-
-def _last_line(errors: str) -> str:
-    lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "it said nothing"
 
 
 def choose(

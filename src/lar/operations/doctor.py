@@ -16,6 +16,7 @@ from lar.channels.telegram.probe import who_am_i
 from lar.channels.telegram.settings import TelegramSettings
 from lar.domain.bytesize import format_bytes
 from lar.errors import ChannelError, LarError, MissingComponent
+from lar.media import speech
 from lar.media.audio import ffmpeg
 from lar.media.camera import Device
 from lar.media.settings import MediaSettings
@@ -66,6 +67,7 @@ class Subject:
     browser: BrowserSettings = field(default_factory=BrowserSettings)
     media: MediaSettings = field(default_factory=MediaSettings)
     transcription: str = ""
+    speech_model: str = ""
 
 
 async def examine(subject: Subject) -> list[Check]:
@@ -78,6 +80,7 @@ async def examine(subject: Subject) -> list[Check]:
         _providers(subject.providers),
         await _telegram(subject.telegram, subject.ask_vendors),
         _transcription(subject),
+        _speech(subject),
         _ffmpeg(subject.media.ffmpeg),
         _port(subject.host, subject.port, running),
         *await _sandboxes(subject.sandbox),
@@ -158,11 +161,21 @@ def _transcription(subject: Subject) -> Check:
     return Check("transcription", "ok", f"by {found.name}")
 
 
+def _speech(subject: Subject) -> Check:
+    found = speech.choose(subject.media, subject.speech_model, subject.providers)
+    if isinstance(found, str):
+        return Check("speech", "note", f"answers cannot be spoken: {found}")
+    return Check("speech", "ok", f"by {found.name}, where somebody writes /voice on")
+
+
 def _ffmpeg(program: str) -> Check:
     found = ffmpeg(program)
     if found is None:
         return Check(
-            "ffmpeg", "note", "not there: recordings in unusual formats are not converted", "apt install ffmpeg"
+            "ffmpeg",
+            "note",
+            "not there: recordings in unusual formats are not converted, answers not spoken",
+            "apt install ffmpeg",
         )
     return Check("ffmpeg", "ok", found)
 

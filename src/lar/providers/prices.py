@@ -28,6 +28,13 @@ _BYTES_PER_TOKEN = 10
 _PER_MILLION = 1_000_000
 _HEARD_TOKENS, _WRITTEN_TOKENS = 20, 10
 """Tokens of a second of sound, and of what is said in it, at most."""
+_SOUNDS_LIKE = 2
+"""Tokens of sound for a character that is spoken, at most."""
+_SPEECH: Mapping[tuple[str, str], Price] = {
+    ("openai", "tts-1"): Price(input=15.0),
+    ("openai", "tts-1-hd"): Price(input=30.0),
+}
+"""Prices the list does not have, by vendor and model: where characters are billed, a character is a token."""
 
 _not_listed: set[tuple[str, str]] = set()
 """Models the list does not know: finding that out takes a walk through it."""
@@ -83,6 +90,12 @@ class Prices:
         if isinstance(length, int | float) and length > 0:
             return Spent(usd=self._of_sound(reference, vendor, float(length), Spent()))
         return self.sound(reference, vendor, seconds)
+
+    def spoken(self, reference: str, vendor: Vendor, characters: int) -> Spent:
+        """What it costs at most to have so many characters spoken, reckoned: nobody tells."""
+        spent = Spent(characters, characters * _SOUNDS_LIKE, estimated=True)
+        rate = None if reference in self._settings.prices else _SPEECH.get((vendor.id, reference.partition(":")[2]))
+        return replace(spent, usd=_by_hand(rate, spent) if rate else self.of(reference, vendor, spent))
 
     def _of_sound(self, reference: str, vendor: Vendor, seconds: float, tokens: Spent) -> float:
         own = self._settings.prices.get(reference)

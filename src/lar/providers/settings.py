@@ -131,6 +131,7 @@ class ModelSettings(BaseModel):
     triage: str = Field(default="", description="Analyses error reports.")
     solve: str = Field(default="", description="Plans the commands of `/solve`.")
     transcription: str = Field(default="", description="Writes down what is said in recordings.")
+    speech: str = Field(default="", description="Speaks answers, where somebody wants to hear them.")
     choices: tuple[str, ...] = Field(
         default=(), description="Models a conversation may be switched to, besides those that are named elsewhere."
     )

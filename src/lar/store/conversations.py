@@ -35,6 +35,7 @@ def _conversation(row: Row[*tuple[object, ...]]) -> Conversation:
         gone=row.gone,
         mode=Mode(row.mode) if row.mode else None,
         model=row.model,
+        voice=row.voice,
     )
 
 
@@ -125,3 +126,8 @@ def set_model(connection: Connection, conversation_id: ConversationId, model: st
 def set_mode(connection: Connection, conversation_id: ConversationId, mode: Mode) -> None:
     """How much may be done here without asking, from the next turn on."""
     connection.execute(update(conversation).where(conversation.c.id == conversation_id).values(mode=mode))
+
+
+def set_voice(connection: Connection, conversation_id: ConversationId, *, voice: bool) -> None:
+    """Whether answers are spoken here from now on."""
+    connection.execute(update(conversation).where(conversation.c.id == conversation_id).values(voice=voice))

@@ -209,6 +209,8 @@ conversation = Table(
     _text("mode"),
     # provider:model; empty: that of the agent.
     _text("model"),
+    # Whether answers are spoken; null: as configured.
+    Column("voice", Boolean),
     UniqueConstraint("channel", "account", "chat", "thread"),
 )
 

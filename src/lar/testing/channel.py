@@ -16,7 +16,7 @@ DOCUMENT_FROM = 1000
 """Replies longer than this (characters) come as a document behind a short beginning."""
 
 ALL_CAPABILITIES = Capabilities(
-    edit=True, buttons=True, threads=True, typing=True, preview=True, max_upload=1000, max_download=1000
+    edit=True, buttons=True, threads=True, typing=True, preview=True, voice=True, max_upload=1000, max_download=1000
 )
 
 

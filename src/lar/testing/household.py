@@ -23,6 +23,7 @@ from lar.conversations.presence import Presence
 from lar.conversations.problems import Problems
 from lar.conversations.remembered import compacted
 from lar.conversations.settings import ConversationSettings
+from lar.conversations.speaking import SPEAK, SpeakHandler, Speech
 from lar.conversations.work import Work
 from lar.domain.conversation import Conversation
 from lar.domain.inbound import Inbound, Text
@@ -127,6 +128,7 @@ class Plan:
     solver: PaidAsk | None = None
     """The model of `/solve`; None: there is none."""
     support: SupportSettings = field(default_factory=SupportSettings)
+    speech: Speech = field(default_factory=Speech)
 
 
 class Household:
@@ -158,6 +160,7 @@ class Household:
             "main",
             solves=plan.solver is not None,
             compact=self.remembering.compact,
+            speech=plan.speech,
         )
         self.inbox = Inbox(self.db, accounts, plan.settings, self.facts, self.clock)
         self.prompting = self._prompting(plan)
@@ -184,6 +187,7 @@ class Household:
             TURN: self.turns,
             ANNOUNCE: self.menus,
             HINT: hints,
+            SPEAK: SpeakHandler(self.db, plan.speech, plan.folder / "files", "en", self.clock),
             **self.remembering.handlers,
         }
         self.engine = Engine(self.db, handlers, plan.engine, self.clock)
@@ -195,7 +199,7 @@ class Household:
             return Profile(conversation.model, plan.takes)
 
         if plan.memory is None:
-            return Prompting(Recall(plan.window), _system, _toolbox, plan.keep, profile=profile)
+            return Prompting(Recall(plan.window), _system, _toolbox, plan.keep, profile=profile, answered=self._speak)
         files = WorkspaceFiles(Workspace(plan.folder / "workspace"), plan.memory.file_chars)
 
         async def read(turn: Job) -> Sequence[tuple[str, str]]:
@@ -204,8 +208,12 @@ class Household:
 
         def answered(connection: Connection, work: Work) -> None:
             self.remembering.compressor.answered(connection, work.conversation.id, work.history)
+            self._speak(connection, work)
 
         return Prompting(self.remembering.recall, _system, _toolbox, plan.keep, read, profile, answered)
+
+    def _speak(self, connection: Connection, work: Work) -> None:
+        self.plan.speech.answered(connection, work, self.clock())
 
     # ---- coming and going
 
@@ -376,7 +384,8 @@ async def living(plan: Plan) -> AsyncGenerator[Household]:
 def _open_work(connection: Connection) -> int:
     parts = deliveries.counts(connection)
     open_parts = parts.get("pending", 0) + parts.get("sending", 0)
-    return turns.count_open(connection) + jobs.count_open(connection, ANNOUNCE) + open_parts
+    others = sum(jobs.count_open(connection, kind) for kind in (ANNOUNCE, SPEAK))
+    return turns.count_open(connection) + others + open_parts
 
 
 def _memory_work(connection: Connection, now: float) -> bool:

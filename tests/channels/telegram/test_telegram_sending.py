@@ -221,6 +221,18 @@ async def test_files(bench: Bench) -> None:
     assert (document["document"]["file_name"], document["caption"]) == ("notes.txt", "read")
 
 
+async def test_what_is_spoken(bench: Bench) -> None:
+    """R-TG-8: a spoken answer goes as voice message; as a file to somebody who does not receive such."""
+    (bench.files / "answer.ogg").write_bytes(b"OggS sound")
+    spoken = Part(file=OutgoingFile("answer.ogg", "answer.ogg", "audio/ogg", voice=True))
+    await send(bench, spoken)
+    bench.sim.fail("sendVoice", 1, status=400, description="Bad Request: VOICE_MESSAGES_FORBIDDEN")
+    await send(bench, spoken)
+    voice, document = bench.sim.messages()
+    assert voice["voice"]["mime_type"] == "audio/ogg"
+    assert document["document"]["file_name"] == "answer.ogg"
+
+
 async def test_picture_telegram_cannot_read(bench: Bench) -> None:
     """A picture that Telegram does not take as photo goes as document."""
     (bench.files / "a.png").write_bytes(b"not really")

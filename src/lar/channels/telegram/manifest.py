@@ -23,6 +23,7 @@ def manifest(settings: TelegramSettings) -> Manifest:
             threads=True,
             typing=settings.typing,
             preview=settings.preview,
+            voice=True,
             max_upload=MAX_UPLOAD,
             max_download=int(settings.max_download_bytes),
         ),

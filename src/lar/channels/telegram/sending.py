@@ -141,8 +141,10 @@ class _Way:
 
 
 def _ways(part: Part, path: Path | None) -> Iterator[_Way]:
-    """How a part can be sent, the best way first: a photo also as a document, formatted text also as plain."""
+    """How a part can be sent, the best way first: a photo or voice also as a document, formatted text also as plain."""
     if path and part.file:
+        if part.file.voice:
+            yield _Way("sendVoice", "caption", "voice")
         if part.file.mime in _PHOTOS and path.stat().st_size <= MAX_PHOTO:
             yield _Way("sendPhoto", "caption", "photo")
         way = _Way("sendDocument", "caption", "document")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Protocol
@@ -120,7 +120,7 @@ class TerminalChannel:
             raise SendLater(NOBODY_HERE, "no terminal is connected")
         frame: dict[str, object] = {"type": "part", "id": uuid4().hex, "text": part.text}
         if part.file:
-            frame["file"] = asdict(part.file)
+            frame["file"] = {"path": part.file.path, "name": part.file.name, "mime": part.file.mime}
         shown = chat.shown = _Shown(str(frame["id"]), frame)
         for client in chat.clients:
             client.put(frame)

@@ -11,6 +11,8 @@ from lar.testing.models.samples import mp3_bytes, ogg_opus_bytes, wav_bytes
 from lar.testing.models.wire import Wire
 
 _FORMATS = ("flac", "m4a", "mp3", "mp4", "mpeg", "mpga", "oga", "ogg", "wav", "webm")
+_SPOKEN_FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
+_LONGEST_INPUT = 4096
 _WAV_HEAD = 44
 _SAID = re.compile(rb"SAY:([^\0]{1,4000})")
 
@@ -42,11 +44,15 @@ async def transcribe(sim: Completions, exchange: Exchange) -> web.StreamResponse
     return exchange.json({"text": text, **extra, "usage": {"type": "duration", "seconds": 1}})
 
 
-async def speech(_sim: Completions, exchange: Exchange) -> web.StreamResponse:
+async def speech(sim: Completions, exchange: Exchange) -> web.StreamResponse:
     """A short tone or silence in the format that was asked for."""
     body = await exchange.body()
-    if not body.get("input"):
-        return exchange.refuse(failures.openai("400", "Missing required parameter: 'input'."))
+    refused = sim.key_error(exchange.key)
+    if refused:
+        return exchange.refuse(failures.openai(refused))
+    wrong = _unspeakable(body)
+    if wrong:
+        return exchange.refuse(failures.openai("400", wrong))
     exchange.done(200)
     match body.get("response_format"):
         case "wav":
@@ -57,3 +63,15 @@ async def speech(_sim: Completions, exchange: Exchange) -> web.StreamResponse:
             return web.Response(body=wav_bytes()[_WAV_HEAD:], content_type="audio/pcm")
         case _:
             return web.Response(body=mp3_bytes(), content_type="audio/mpeg")
+
+
+def _unspeakable(body: Wire) -> str:
+    """What the real server would not take, in its words."""
+    missing = next((name for name in ("model", "input", "voice") if not body.get(name)), None)
+    if missing:
+        return f"Missing required parameter: '{missing}'."
+    if len(str(body["input"])) > _LONGEST_INPUT:
+        return f"Invalid 'input': string too long. Expected a string with maximum length {_LONGEST_INPUT}."
+    if body.get("response_format", "mp3") not in _SPOKEN_FORMATS:
+        return f"Invalid value: '{body['response_format']}'. Supported values are: {', '.join(_SPOKEN_FORMATS)}."
+    return ""
