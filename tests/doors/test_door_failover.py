@@ -162,6 +162,73 @@ async def test_a_prompt_too_long_is_shortened(staged: Staged) -> None:
         assert short < long
 
 
+TROUBLE: dict[str, dict[str, object]] = {
+    "quota": {"status": "quota"},
+    "auth": {"status": "401"},
+    "storm": {"status": "500"},
+    "context": {"status": "context"},
+    "break": {"text": "half of an answer " * 20, "stream_break": True},
+    "hang": {"text": "too late", "sleep": 60.0},
+}
+"""What the model does once a tool has run, and goes on doing."""
+
+
+@pytest.mark.doors
+@pytest.mark.parametrize("trouble", TROUBLE)
+async def test_trouble_after_a_tool_and_a_backup(staged: Staged, trouble: str) -> None:
+    """The next model goes on where the first failed: one answer, and the tool is not run again."""
+    async with staged(True) as here:
+        here.models.push({"tool_calls": [{"name": "save_note", "args": {"text": "milk"}}]}, match="keep milk")
+        here.models.push(*[TROUBLE[trouble]] * 6, match="keep milk", model="sim-1")
+        assert "save_note said" in await told(here, '[[tool:save_note {"text": "milk"}]] keep milk')
+        assert asked(here)[-1] == ("0003", 200)
+        assert (await told(here, "[[tool:list_notes {}]]")).count("milk") == 1
+
+
+@pytest.mark.doors
+@pytest.mark.parametrize(
+    ("trouble", "sentence", "calls"),
+    [
+        ("quota", "quota is used up, about 1 h more", 3),
+        ("auth", "does not accept the key, about 10 min more", 3),
+        ("storm", "overloaded or out of order, about 30 s more", 4),
+        ("context", "too long for the model", 2),
+        ("break", "about 30 s more", 4),
+        ("hang", "did not answer in time, about 30 s more", 4),
+    ],
+)
+async def test_trouble_after_a_tool_and_nobody_else(staged: Staged, trouble: str, sentence: str, calls: int) -> None:
+    """Without another model one sentence says so, with a time where one is known; the tool ran once."""
+    async with staged(False) as here:
+        here.models.push({"tool_calls": [{"name": "save_note", "args": {"text": "milk"}}]}, match="keep milk")
+        here.models.push(*[TROUBLE[trouble]] * 6, match="keep milk")
+        said = await told(here, "keep milk")
+        assert sentence in said
+        assert "half of an answer" not in said
+        assert len(asked(here)) == calls
+        here.models.reset()
+        away = trouble in {"quota", "auth"}  # then notes are listed without a model
+        listed = await told(here, "which notes do I have?" if away else "[[tool:list_notes {}]]")
+        assert listed.count("milk") == 1
+
+
+@pytest.mark.doors
+async def test_every_provider_is_down(staged: Staged) -> None:
+    """R-LM-6: notes and calculator are served without a model, which is said once, until one answered again."""
+    async with staged(True) as here:
+        await here.models.stop()
+        assert "cannot reach the model's provider, about 30 s more" in await told(here, "tell me a story")
+        once = await told(here, "note: the boiler code is 4411")
+        assert once.startswith("No model answers right now")
+        assert "4411" in await told(here, "which notes do I have?")
+        assert await told(here, "what is 6*7?") == "6*7 = 42"
+        await here.models.start()
+        assert WORD in await told(here, f"hello {WORD}")
+        await here.models.stop()
+        assert (await told(here, "what is 6*7?")).startswith("No model answers right now")
+        assert "No model answers" not in await told(here, "which notes do I have?")
+
+
 async def test_the_model_of_a_conversation(staged: Staged) -> None:
     """/model shows and switches, says what is near a name nobody knows, and holds across a restart."""
     async with staged(True) as here:

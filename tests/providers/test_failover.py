@@ -138,8 +138,8 @@ async def test_a_storm(bench: Bench) -> None:
     assert bench.waits == [1.0, 2.0]
 
 
-async def test_a_filter_is_an_answer(bench: Bench) -> None:
-    """R-LM-3: what a provider refuses for its content is not tried on with others."""
+async def test_what_everybody_refuses(bench: Bench) -> None:
+    """R-LM-3: a request that every model refuses is asked of each once, and told as refused."""
     bench.sim.push({"status": "400", "message": "no"}, {"status": "400", "message": "no"})
     with pytest.raises(ThinkingError) as caught:
         await bench.ask()

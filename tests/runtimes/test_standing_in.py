@@ -1,5 +1,7 @@
 """While every model is away, what can be done without one is done without one."""
 
+from contextlib import aclosing
+
 import pytest
 
 from lar.errors import ThinkingError, ThinkingKind
@@ -80,3 +82,20 @@ async def test_who_began_goes_on(scripted: ScriptedRuntime, both: StandingIn) ->
     assert first == again
     assert isinstance(first, Finished)
     assert len(scripted.requests) == 1
+
+
+async def test_who_listens_no_further_than_the_end(scripted: ScriptedRuntime, both: StandingIn) -> None:
+    """R-LM-6: a model has answered once its answer is there, though nobody asks for more events after it."""
+
+    async def answered() -> str:
+        async with aclosing(both.run(SUM.request(MemoryJournal()))) as events:
+            async for event in events:
+                if isinstance(event, Finished):
+                    return event.text
+        return ""
+
+    scripted.then(ThinkingError("network", "gone"))
+    assert (await answered()).startswith(NOTICE)
+    assert await answered() == "echo: what is 6*7?"
+    scripted.then(ThinkingError("network", "gone"))
+    assert (await answered()).startswith(NOTICE)

@@ -8,7 +8,7 @@ import structlog
 
 from lar.domain.values import JsonObject
 from lar.errors import ThinkingError
-from lar.runtimes.contract import Runtime, RuntimeEvent, ToolStarted, TurnRequest
+from lar.runtimes.contract import Finished, Runtime, RuntimeEvent, ToolStarted, TurnRequest
 
 log = structlog.get_logger(__name__)
 
@@ -56,13 +56,14 @@ class StandingIn:
                 async with aclosing(self._runtime.run(request)) as events:
                     async for event in events:
                         acted = acted or isinstance(event, ToolStarted)
+                        if isinstance(event, Finished):
+                            self._told.pop(request.payer.conversation_id, None)
                         yield event
             except ThinkingError as error:
                 if acted or error.kind not in AWAY or not self._stand_in.understands(request.prompt):
                     raise
                 log.info("no model answers; done without one", kind=error.kind)
             else:
-                self._told.pop(request.payer.conversation_id, None)
                 return
         decided = await request.journal.step(_STEP, "away", {}, lambda: self._decide(request), repeatable=True)
         async with aclosing(self._stand_in.run(request, away=bool(decided["say"]))) as events:
