@@ -15,10 +15,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from ground import Require
+from lar.memory.compressing import KIND as COMPRESS
 from lar.sandboxes.bubblewrap import Bubblewrap
-from lar.testing.stage import POLL, Point, Points, Stage, stage
+from lar.store import jobs
+from lar.store.database import Connection, Database
+from lar.store.schema import memory
+from lar.store.settings import StoreSettings
+from lar.testing.stage import PATIENCE, POLL, Point, Points, Stage, stage
 
 pytestmark = pytest.mark.kill
 
@@ -30,7 +36,7 @@ AT_ONCE = 3
 QUIET = 1.5
 """Seconds without a commit after which the start is over."""
 SIGNS_OF_LIFE = frozenset({"_renew"})
-SILENT = 10.0
+SILENT, SILENT_AGAIN = 10.0, 4.0
 """Seconds without a commit after which the turn is over; the first model call imports its library."""
 MARK = "\n\n\u21bb"
 
@@ -41,7 +47,8 @@ class Scenario:
 
     `buttons` is what a person presses below the first question, and below those that follow; empty: nobody is asked.
     `unknown` is what they read where the outcome is not known; `looks`: the turn also looks at something. `sample`: how
-    many points are tried, 0 all. `env` is added to the process's environment.
+    many points are tried, 0 all. `env` is added to the process's environment. `before` is said and answered before
+    it, of all commits only the `last` ones are tried (0: all), `sentences` is what is remembered in the end.
     """
 
     question: str
@@ -51,6 +58,14 @@ class Scenario:
     looks: bool = True
     sample: int = 0
     env: Mapping[str, str] = field(default_factory=dict[str, str])
+    before: str = ""
+    last: int = 0
+    sentences: tuple[str, ...] = ()
+
+    @property
+    def silent(self) -> float:
+        """Seconds without a commit after which all is over."""
+        return SILENT_AGAIN if self.before else SILENT
 
 
 PLAIN = Scenario('[[tool:look {"note": "n1"}]] [[tool:charge {"note": "n1"}]] [[par]] [[len:9000]]', ("charge n1",))
@@ -82,6 +97,17 @@ SOLVED = Scenario(
     sample=SAMPLE,
     env=ADMIN,
 )
+REMEMBERED = Scenario(
+    "[[text:Good.]]",
+    (),
+    looks=False,
+    sample=SAMPLE // 2,
+    env={"LAR__MEMORY__EXCHANGES": "1", "LAR__MEMORY__COMPRESS_AFTER_SECONDS": "0.2"},
+    before="[[text:The plumber is Mario.]]",
+    last=10,
+    sentences=("The plumber is Mario.",),
+)
+"""Behind an answer, the exchange before it becomes a sentence."""
 SHOWN = ("\U0001f510", "\u2705")
 """What a question begins with, and what its message is edited to."""
 TIMING = re.compile(r"\d+\.\d s")
@@ -131,7 +157,7 @@ async def unkilled(folder: Path, database: str, scenario: Scenario) -> tuple[lis
         points, asked = Points(), False
         async with here.probed() as following, approving(here, scenario):
             while True:
-                report = await next_report(following, SILENT if asked else QUIET)
+                report = await next_report(following, scenario.silent if asked else QUIET)
                 if report is None and asked:
                     break
                 if report is None:
@@ -142,10 +168,14 @@ async def unkilled(folder: Path, database: str, scenario: Scenario) -> tuple[lis
 
 
 def _ask(here: Stage, scenario: Scenario) -> bool:
-    """Once the process has started and fallen silent: write the message."""
-    if here.telegram.bot.polling.is_set():
-        here.telegram.send_text(scenario.question.replace("EFFECTS", str(here.effects)), CHAT)
-        return True
+    """Once the process has started and fallen silent: write the message; first what is said before it."""
+    if not here.telegram.bot.polling.is_set():
+        return False
+    first = bool(scenario.before) and not here.telegram.messages(CHAT)
+    said = scenario.before if first else scenario.question
+    if first or not scenario.before or here.texts(CHAT):
+        here.telegram.send_text(said.replace("EFFECTS", str(here.effects)), CHAT)
+        return not first
     return False
 
 
@@ -160,14 +190,36 @@ async def killed(folder: Path, database: str, at: Point, expected: list[str], sc
             done = _acted(here)
             await here.start()
             await here.settled()
-        return [f"{at}: {wrong}" for wrong in _judge(here, expected, done, scenario)]
+        wrong = _judge(here, expected, done, scenario)
+        remembered = await _remembered(here, len(scenario.sentences))
+        if remembered != list(scenario.sentences):
+            wrong.append(f"what is remembered is {remembered}")
+        return [f"{at}: {each}" for each in wrong]
+
+
+async def _remembered(here: Stage, count: int) -> list[str]:
+    """All sentences, once there are so many and no job makes more of them."""
+    db = Database(StoreSettings(url=here.database))
+    await db.open(read_only=True)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while await db.read(_summing_up, count):  # noqa: ASYNC110  # another process stores
+                await asyncio.sleep(POLL)
+        return await db.read(lambda c: list(c.execute(select(memory.c.text).order_by(memory.c.id)).scalars()))
+    finally:
+        await db.close()
+
+
+def _summing_up(connection: Connection, count: int) -> bool:
+    found = connection.execute(select(func.count()).select_from(memory)).scalar_one()
+    return found < count or jobs.count_open(connection, COMPRESS) > 0
 
 
 async def _run_until(here: Stage, at: Point, scenario: Scenario) -> bool:
     points, asked = Points(), False
     async with here.probed() as following:
         while True:
-            report = await next_report(following, SILENT if asked else QUIET)
+            report = await next_report(following, scenario.silent if asked else QUIET)
             if report is None and asked:
                 return False
             if report is None:
@@ -191,7 +243,7 @@ def _judge(here: Stage, expected: list[str], done: Counter[str], scenario: Scena
     wrong += [f"{effect} was done {acted[effect]} times" for effect in scenario.effects if acted[effect] > 1]
     if scenario.looks and not 0 < acted["look n1"] <= 2:  # once, and once more if it was interrupted
         wrong.append(f"looked {acted['look n1']} times")
-    if requests > 3:  # two, and one more if its answer was lost
+    if requests > 3 + len(scenario.sentences):  # two, and one more if its answer was lost; one for a sentence
         wrong.append(f"{requests} model calls")
     plain = [text.partition(MARK)[0] for text in texts]
     marked = sum(MARK in text for text in texts)
@@ -230,6 +282,11 @@ async def test_points_of_solving(tmp_path: Path) -> None:
     await _die_everywhere(lambda name: f"sqlite:///{tmp_path}/{name}.db", tmp_path, SOLVED, parts=3)
 
 
+async def test_points_of_remembering(new_database: Callable[[str], str], tmp_path: Path) -> None:
+    """R-ME-3: wherever the process dies while an exchange becomes a sentence, there is that sentence, once."""
+    await _die_everywhere(new_database, tmp_path, REMEMBERED, parts=2)
+
+
 async def test_points_of_an_approved_command(
     new_database: Callable[[str], str], tmp_path: Path, require: Require
 ) -> None:
@@ -251,7 +308,7 @@ async def _die_everywhere(
     points, expected = await unkilled(tmp_path / "unkilled", new_database("unkilled"), scenario)
     assert len(expected) == parts, "the answer is whole"
     assert len(points) > 20, "the turn has its commits"
-    points = _sampled(points, scenario.sample, other=new_database("").startswith("postgresql"))
+    points = _sampled(points[-scenario.last :], scenario.sample, other=new_database("").startswith("postgresql"))
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(number: int, point: Point) -> list[str]:
