@@ -33,7 +33,7 @@ OFFENCES = [
     ("function_length", ROOM, long_function(81)),
     ("constructor_parameters", ROOM, class_taking(9)),
     ("own_import_in_function", ROOM, "def work():\n    from lar.store import jobs\n"),
-    ("own_import_in_function", "src/lar/app.py", "class App:\n    def run(self):\n        import lar.web\n"),
+    ("own_import_in_function", "src/lar/app/life.py", "class App:\n    def run(self):\n        import lar.web\n"),
     ("broad_except", ROOM, "try:\n    act()\nexcept Exception:\n    log()\n"),
     ("broad_except", ROOM, "try:\n    act()\nexcept:\n    pass\n"),
     ("broad_except", ROOM, "try:\n    act()\nexcept (OSError, BaseException):\n    log()\n"),

@@ -1,4 +1,4 @@
-"""The composition root: the only place that names concrete adapters. Builds, starts, stops."""
+"""The life of a Lar: what it is made of, how it starts, serves and stops."""
 
 import asyncio
 import gc
@@ -11,21 +11,20 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Self
-from zoneinfo import ZoneInfo
 
 import structlog
 
 from lar import __version__
+from lar.app.thinking import Thinking
 from lar.channels.contract import Channel
 from lar.channels.telegram.settings import TelegramSettings
 from lar.channels.terminal.adapter import TerminalChannel
 from lar.channels.terminal.manifest import ACCOUNT as TERMINAL_ACCOUNT
 from lar.channels.terminal.manifest import NAME as TERMINAL
 from lar.config import Config
-from lar.config.load import conversational
 from lar.conversations import changed_tools, lane
 from lar.conversations.admins import Telling
-from lar.conversations.agents import Agent, Agents, Profile
+from lar.conversations.agents import Agent, Agents
 from lar.conversations.attachments import SaveUpload
 from lar.conversations.commands import ANNOUNCE, Facts
 from lar.conversations.deliverer import Deliverer
@@ -33,8 +32,6 @@ from lar.conversations.driver import Prompting, Surroundings, TurnHandler
 from lar.conversations.inbox import Inbox
 from lar.conversations.lane import TURN, whose
 from lar.conversations.menu import MenuHandler
-from lar.conversations.metering import StoreMeter
-from lar.conversations.minds import Minds
 from lar.conversations.pending import HINT, HintHandler
 from lar.conversations.presence import Presence
 from lar.conversations.problems import Problems
@@ -42,7 +39,6 @@ from lar.conversations.remembered import compacted
 from lar.conversations.replay import Replay, replay
 from lar.conversations.sending import sending_tools
 from lar.conversations.speaking import SPEAK, SpeakHandler, Speech
-from lar.conversations.spending import Spending
 from lar.conversations.work import Work
 from lar.domain.conversation import Conversation
 from lar.domain.job import Job
@@ -57,7 +53,7 @@ from lar.media.camera_tools import camera_tools
 from lar.media.eyes import FileEyes
 from lar.media.intake import intake
 from lar.media.speech import choose as choose_speaker
-from lar.memory.context import Sizes, system_prompt
+from lar.memory.context import system_prompt
 from lar.memory.files import WorkspaceFiles
 from lar.memory.history import history_tool
 from lar.memory.notes import note_tools
@@ -65,7 +61,6 @@ from lar.memory.remembering import Remembering
 from lar.memory.search import search_tool
 from lar.operations import alert as alerting
 from lar.operations import home as local
-from lar.operations.alert import Told
 from lar.operations.calls import Operations, Process
 from lar.operations.housekeeping import KIND as HOUSEKEEPING
 from lar.operations.housekeeping import HousekeepingHandler
@@ -80,24 +75,7 @@ from lar.operations.triage import KIND as TRIAGE
 from lar.operations.triage import TriageHandler
 from lar.policy.access import AccessRules
 from lar.policy.gate import Gate
-from lar.providers.anthropic.factory import AnthropicFactory
-from lar.providers.asking import Asker, Task, asker
-from lar.providers.contract import ModelFactory, Parameters
-from lar.providers.google.factory import GoogleFactory
-from lar.providers.groq.factory import GroqFactory
-from lar.providers.models import Models
-from lar.providers.ollama.factory import OllamaFactory
-from lar.providers.openai.factory import OpenAIFactory
-from lar.providers.openrouter.factory import OpenRouterFactory
-from lar.providers.settings import ProviderKind, ProviderSettings
-from lar.providers.till import Till
-from lar.providers.windows import ContextWindows
-from lar.runtimes.contract import Runtime
-from lar.runtimes.loop.runtime import LoopRuntime
-from lar.runtimes.loop.settings import LoopSettings
-from lar.runtimes.offline.runtime import OfflineRuntime
 from lar.runtimes.settings import AgentSettings
-from lar.runtimes.standing_in import StandingIn
 from lar.sandboxes.choose import Chooser
 from lar.store.backend import Probe
 from lar.store.database import Connection, Database
@@ -123,16 +101,6 @@ from lar.tools.silence import stay_silent
 from lar.tools.workspace import Uploads, Workspace
 
 log = structlog.get_logger(__name__)
-
-PROVIDERS: Mapping[ProviderKind, Callable[[str, ProviderSettings], ModelFactory]] = {
-    "openai": OpenAIFactory,
-    "openai_responses": OpenAIFactory,
-    "openrouter": OpenRouterFactory,
-    "google": GoogleFactory,
-    "groq": GroqFactory,
-    "anthropic": AnthropicFactory,
-    "ollama": OllamaFactory,
-}
 
 PARTS = frozenset({"gateway", "worker", "web"})
 """What `lar run --only` may name: where people talk; what does the turns; the HTTP server."""
@@ -170,16 +138,8 @@ class App:
         self._closing: list[Callable[[], Awaitable[None]]] = []
         if self._polls:
             self._add_telegram(config.channels.telegram)
-        factories = {name: PROVIDERS[settings.kind](name, settings) for name, settings in config.providers.items()}
-        self._zone = ZoneInfo(config.tools.time_zone) if config.tools.time_zone else None
-        self._spending = Spending(config.budgets, self._telling(), self._day)
-        self._meter = StoreMeter(self.db, config.budgets, self.clock, self._zone, self._spending)
-        self._models = Models(factories, config.models.takes, self.clock, self._meter)
-        self._loops: list[LoopRuntime] = []
+        self._thinking = Thinking(config, self.db, self._telling(), self.clock)
         self._solver = self._build_solver()
-        self._windows = ContextWindows()
-        thinks = {name: agent.model for name, agent in config.agents.items()}
-        self._minds = Minds(conversational(config), thinks, self._models.health, self._models.endings, self._zone)
         self._workspace = Workspace(config.home / Path(config.tools.files.root_dir).expanduser())
         self._artifacts = Artifacts(self.db, self._files, self.clock, config.tools.artifacts)
         self.servers = McpServers(
@@ -201,7 +161,7 @@ class App:
         memory = config.memory
         self.remembering = Remembering(
             self.db,
-            self._asker("summary", memory.summary_max_output_tokens),
+            self._thinking.asker("summary", memory.summary_max_output_tokens),
             memory,
             config.tools.time_zone,
             self.clock,
@@ -213,7 +173,7 @@ class App:
             self._system_prompt,
             self._toolbox,
             files=self._workspace_files,
-            profile=self._profile,
+            profile=self._thinking.profile,
             answered=self._answered,
             keep=memory.max_history_messages,
             mode=config.policy.mode,
@@ -242,7 +202,7 @@ class App:
         local.prepare(self.config.home)
         self._files.mkdir(mode=0o700, parents=True, exist_ok=True)
         await self.db.open()
-        await self._meter.open()
+        await self._thinking.open()
         await self.servers.open()
         return self
 
@@ -254,8 +214,7 @@ class App:
         await self.browsers.stop()
         for close in self._closing:
             await close()
-        await self._meter.close()
-        await self._models.close()
+        await self._thinking.close()
         await self.db.close()
 
     async def run(self, parts: frozenset[str] = PARTS) -> None:
@@ -296,11 +255,7 @@ class App:
     async def _warm(self) -> None:
         """Import what models need while nobody waits for it."""
         await self._first_poll(WARMING_WAITS)
-        for loop in self._loops:
-            await loop.warm()
-        if self._loops:
-            known = {model: self._models.vendor(model) for model in conversational(self.config)}
-            await asyncio.to_thread(self._windows.learn, known)
+        await self._thinking.warm()
         gc.collect()
         gc.freeze()  # what was imported stays: looking through it for garbage is a tenth of a busy turn's CPU
         if not await self.db.read(lane.is_halted):
@@ -354,7 +309,7 @@ class App:
             local.withdraw(home)
 
     def _process(self) -> Process:
-        minds = self._minds
+        minds = self._thinking.minds
         return Process(
             started_at=self._started_at,
             agents={
@@ -430,18 +385,10 @@ class App:
         tools = (
             [available[tool] for tool in settings.tools if tool in available] if settings.tools else available.values()
         )
-        if settings.runtime == "offline":
-            runtime: Runtime = OfflineRuntime()
-        else:
-            parameters = Parameters(settings.temperature, settings.max_output_tokens, settings.reasoning_effort)
-            thinking = LoopSettings(settings.model, parameters, files=self._files, fallbacks=settings.fallback_models)
-            loop = LoopRuntime(self._models, thinking)
-            runtime = StandingIn(loop, OfflineRuntime())
-            self._loops.append(loop)
         return Agent(
             name,
             settings.runtime or "loop",
-            runtime,
+            self._thinking.runtime(settings, self._files),
             settings.instructions,
             settings.limits.limits(),
             Registry(tools, partial(self.servers.tools, settings.tools) if self.servers.names else None),
@@ -472,7 +419,7 @@ class App:
                 self.config.providers,
                 self.config.home,
                 self.config.models.transcription,
-                Till(self._models),
+                self._thinking.till,
             ),
         )
         handlers: dict[str, Handler] = {
@@ -494,23 +441,20 @@ class App:
 
     def _build_speech(self) -> Speech:
         media, model = self.config.media, self.config.models.speech
-        speaker = choose_speaker(media, model, self.config.providers, Till(self._models))
+        speaker = choose_speaker(media, model, self.config.providers, self._thinking.till)
         carriers = frozenset(name for (name, _), each in self.channels.items() if each.manifest.capabilities.voice)
         return Speech(speaker, carriers, media.speech.always, media.speech.max_chars)
 
     def _build_triage(self) -> TriageHandler:
         settings = self.config.support
-        ask = self._asker("triage", settings.max_output_tokens)
+        ask = self._thinking.asker("triage", settings.max_output_tokens)
         planner = self._solver[1] if self._solver and settings.propose_solutions else None
         return TriageHandler(self.reports, ask, self._telling(), settings.notice_minutes * 60, self.clock, planner)
 
     def _build_solver(self) -> tuple[Agent, Planner] | None:
         settings, config = self.config.support, self.config
-        ask = self._asker("solve", settings.max_output_tokens)
+        ask = self._thinking.asker("solve", settings.max_output_tokens)
         return solve_agent(self.db, ask, config.home, settings, Redactor(config.secrets)) if ask else None
-
-    def _asker(self, task: Task, max_output_tokens: int) -> Asker | None:
-        return asker(self._models, self.config.models, task, max_output_tokens)
 
     def _telling(self) -> Telling:
         known = alerting.notify_address(self.config.support.notify_chat, self.rules)
@@ -528,14 +472,11 @@ class App:
             mode,
             self.reports,
             self._solver is not None,
-            self._minds,
-            self._spending,
+            self._thinking.minds,
+            self._thinking.spending,
             self.remembering.compact,
             self._speech,
         )
-
-    def _day(self, moment: float) -> str:
-        return self._meter.day(moment)
 
     def _system_prompt(self, agent: Agent, conversation: Conversation, principal: Principal) -> str:
         return system_prompt(
@@ -553,11 +494,6 @@ class App:
             return ()
         heartbeat = bool(job.payload.get("heartbeat"))
         return await asyncio.to_thread(self._remembered_files.read, owner, heartbeat=heartbeat)
-
-    def _profile(self, agent: Agent, conversation: Conversation) -> Profile:
-        memory, model = self.config.memory, self._minds.in_use(agent.name, conversation)
-        sizes = Sizes(memory.max_chars, memory.file_chars, memory.context_tokens or self._windows.of(model))
-        return Profile(model, self._models.takes(model), sizes)
 
     def _answered(self, connection: Connection, work: Work) -> None:
         self.remembering.compressor.answered(connection, work.conversation.id, work.history)
@@ -583,22 +519,3 @@ async def serve(config: Config, *, only: str | None = None) -> None:
         log.warning(warning)
     async with App(config) as lar:
         await lar.run(frozenset({only}) if only else PARTS)
-
-
-async def alert(config: Config, text: str, seconds: float) -> Told:
-    """Tell the admins, with or without a gateway beside: see `lar.operations.alert`."""
-    from lar.channels.telegram.adapter import TelegramChannel
-
-    settings, end = config.channels.telegram, time.monotonic() + seconds
-    telegram = TelegramChannel(settings, config.home / "files")
-    account = (telegram.manifest.name, telegram.account)
-    channels: dict[tuple[str, str], Channel] = {account: telegram} if settings.bot_token.get_secret_value() else {}
-    users = {account: frozenset(str(user) for user in settings.admin_user_ids)} if channels else {}
-    reach = alerting.configured(alerting.notify_address(config.support.notify_chat, list(users)), users)
-    reach, problem = await alerting.look_up(Database(config.database), reach, list(users), seconds / 4)
-    try:
-        told = await alerting.tell(text, reach, channels, end - time.monotonic())
-    finally:
-        await telegram.close()
-    problems = (*told.problems, *([problem] if problem else []), *([] if channels else ["there is no bot token"]))
-    return Told(told.chats, problems)
