@@ -1,41 +1,16 @@
 import asyncio
 import re
-from getpass import getuser
 from pathlib import Path
 
 import pytest
 
 from lar.errors import SandboxError
 from lar.sandboxes.bubblewrap import Bubblewrap
-from lar.sandboxes.contract import Limits, Promise, Spec
+from lar.sandboxes.contract import Promise, Spec
 
 
 def _made(work: Path) -> list[Path]:
     return list(work.iterdir())
-
-
-async def test_a_command_runs_in_its_work_folder(bubblewrap: Bubblewrap, work: Path) -> None:
-    """R-SB-2: input, arguments, environment, output, exit code and files pass the walls; nothing else does."""
-    (work / "in.txt").write_text("from outside")
-    script = 'cat in.txt -; echo " $1 $GIVEN"; env | cut -d= -f1 | sort | tr "\\n" " "; echo made >out.txt; exit 3'
-    spec = Spec(("sh", "-c", script, "sh", "a b"), work, stdin=b" typed", environment={"GIVEN": "x=1"})
-    result = await bubblewrap.run(spec)
-    assert result.stdout == b"from outside typed a b x=1\nGIVEN HOME LANG PATH PWD TMPDIR "
-    assert (result.exit_code, result.signal, result.stderr) == (3, None, b"")
-    assert (work / "out.txt").read_text() == "made\n"
-    assert {each.owner() for each in (work, *_made(work))} == {getuser()}
-
-
-async def test_how_runs_end(bubblewrap: Bubblewrap, work: Path) -> None:
-    """R-SB-2: a signal, a missing program, the timeout and the cap of output are told apart."""
-    killed = await bubblewrap.run(Spec(("sh", "-c", "kill -15 $$"), work))
-    assert (killed.exit_code, killed.signal) == (None, 15)
-    missing = await bubblewrap.run(Spec(("no-such-program",), work))
-    assert (missing.exit_code, b"no-such-program" in missing.stderr) == (127, True)
-    late = await bubblewrap.run(Spec(("sleep", "60"), work, limits=Limits(seconds=0.3)))
-    assert (late.exit_code, late.signal, late.timed_out) == (None, 9, True)
-    flood = await bubblewrap.run(Spec(("yes",), work, limits=Limits(output=1000)))
-    assert (flood.truncated, len(flood.stdout) + len(flood.stderr)) == (True, 1000)
 
 
 async def test_cancelling_ends_everything(bubblewrap: Bubblewrap, work: Path) -> None:
@@ -77,7 +52,7 @@ async def test_folders_it_may_read(bubblewrap: Bubblewrap, work: Path, tmp_path:
     assert b"No such file" in result.stderr
 
 
-async def test_two_runs_in_one_folder(bubblewrap: Bubblewrap, work: Path) -> None:
+async def test_two_runs_at_the_same_time(bubblewrap: Bubblewrap, work: Path) -> None:
     """R-SB-2: calls of one turn share their work folder at the same time, and both may write there."""
     wait = (
         "touch $1; n=0; until [ -e $2 ] || [ $n = 500 ]; do n=$((n+1)); sleep 0.01; done; [ -e $2 ] && echo both >>$1"
@@ -89,14 +64,9 @@ async def test_two_runs_in_one_folder(bubblewrap: Bubblewrap, work: Path) -> Non
 
 
 async def test_what_cannot_be_given_is_refused(bubblewrap: Bubblewrap, work: Path) -> None:
-    """R-SB-2: no internet without this machine's own services; no work folder that is not one."""
+    """R-SB-2: there is no internet without this machine's own services."""
     with pytest.raises(SandboxError, match="use docker"):
         await bubblewrap.run(Spec(("true",), work, network=True))
-    with pytest.raises(SandboxError, match="cannot be used"):
-        await bubblewrap.run(Spec(("true",), work / "missing"))
-    (work / "link").symlink_to("/etc")
-    with pytest.raises(SandboxError, match="is no folder"):
-        await bubblewrap.run(Spec(("true",), work / "link"))
 
 
 async def test_the_self_test(bubblewrap: Bubblewrap, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ from lar.operations.triage import TriageHandler
 from lar.policy.access import AccessRules
 from lar.policy.gate import Gate
 from lar.runtimes.settings import AgentSettings
-from lar.sandboxes.choose import Chooser
+from lar.sandboxes.choose import Chooser, backend
 from lar.store.backend import Probe
 from lar.store.database import Connection, Database
 from lar.store.mcp import Change
@@ -154,7 +154,7 @@ class App:
             ),
         )
         self._runs_commands = config.tools.shell.enabled or config.tools.python_exec.enabled
-        self.sandboxes = Chooser(config.sandbox, self.problems.report)
+        self.sandboxes = Chooser(config.sandbox, self.problems.report, partial(backend, home=config.home))
         self.browsers = Browsers(config.tools.browser, Outside(config.tools.network))
         self._speech = self._build_speech()
         self.agents = self._build_agents(extras.tools)

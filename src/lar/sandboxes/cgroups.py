@@ -17,8 +17,6 @@ _GATEWAY = "lar-gateway"
 _RUN = re.compile(r"lar-run-(\d+)-(\d+)-\d+")
 _PERIOD = 100_000
 _NUMBERS = count(1)  # of all runs of this process: each sandbox in it makes groups beside those of the others
-_SPARE = 8
-"""Processes of the walls themselves, which a run's limit does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +89,14 @@ class Cgroups:
         """What groups of a run can limit."""
         return frozenset(self._bases)
 
-    def open(self, limits: Limits) -> Group:
-        """A new group with these limits."""
+    def open(self, limits: Limits, *, walls: int = 0) -> Group:
+        """A new group with these limits; `walls`: processes of the walls themselves, which the limit does not count."""
         name = f"lar-run-{self._pid}-{self._born}-{next(_NUMBERS)}"
         group = Group({controller: base / name for controller, base in self._bases.items()})
         for folder in dict.fromkeys(group.folders.values()):
             folder.mkdir()
         for controller, folder in group.folders.items():
-            for file, value in _limits(controller, limits):
+            for file, value in _limits(controller, limits, walls):
                 if (folder / file).exists():
                     (folder / file).write_text(value)
         return group
@@ -112,7 +110,7 @@ class Cgroups:
                     await Group({"": folder}).end()
 
 
-def _limits(controller: str, limits: Limits) -> list[tuple[str, str]]:
+def _limits(controller: str, limits: Limits, walls: int) -> list[tuple[str, str]]:
     """Files and what to write there, for both versions; those that do not exist are left out."""
     quota = max(1000, int(limits.cpus * _PERIOD))
     match controller:
@@ -124,7 +122,7 @@ def _limits(controller: str, limits: Limits) -> list[tuple[str, str]]:
             first = [("cpu.cfs_period_us", str(_PERIOD)), ("cpu.cfs_quota_us", str(quota))]
             return [*first, ("cpu.max", f"{quota} {_PERIOD}")]
         case _:
-            return [("pids.max", str(limits.processes + _SPARE))]
+            return [("pids.max", str(limits.processes + walls))]
 
 
 def born(pid: int) -> int:
@@ -161,7 +159,7 @@ def _below_mount(point: Path, root: str, path: str) -> Path:
     """Our own group as this mount shows it; its top where it does not show it."""
     relative = path.removeprefix(root) if root != "/" else path
     folder = point / relative.lstrip("/")
-    return folder if folder.is_dir() else point
+    return folder if os.path.isdir(folder) else point  # noqa: PTH112  # False where it may not be looked at
 
 
 def _writable(folder: Path) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -74,17 +75,17 @@ class Tried:
         return f"{self.sandbox.name}: {reason}" + (f" ({self.remedies})" if self.remedies else "")
 
 
-def backend(name: str, settings: SandboxSettings) -> Sandbox:
-    """The sandbox of this name, untried."""
+def backend(name: str, settings: SandboxSettings, *, home: Path | None = None) -> Sandbox:
+    """The sandbox of this name, untried. `home` is Lar's own: no command gets it as its work folder."""
     match name:
         case Backend.BUBBLEWRAP:
-            return Bubblewrap()
+            return Bubblewrap(home=home)
         case "none" | "basic" | "rlimit" | "cgroup":
-            return Local(name)
+            return Local(name, home=home)
         case Backend.DOCKER:
-            return Docker(settings.docker)
+            return Docker(settings.docker, home=home)
         case Backend.JAIL:
-            return Jail(settings.jail)
+            return Jail(settings.jail, home=home)
         case _:
             raise SandboxError(f"there is no sandbox called {name}; {settings.backend}")
 

@@ -35,7 +35,8 @@ class Promise(StrEnum):
     DISK = "disk"
     """Never leaves more in its work folder than its limit, in one file or in many."""
     DISK_WATCHED = "disk watched"
-    """Is ended when its work folder is seen to have grown by more than its limit; looked at several times a second."""
+    """Is ended when its work folder, with the deleted files it still has open, is seen to have grown by more than its
+    limit; looked at several times a second."""
     OUTPUT = "output"
     """Is ended when it has written more than its limit of output; the gateway keeps no more than that."""
     TIMEOUT = "timeout"

@@ -29,12 +29,15 @@ class Ended(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How a run is started. `environment` is all that the program named first sees; `fds` are handed on to it."""
+    """How a run is started. `environment` is all that the program named first sees; `fds` are handed on to it.
+
+    `stdin` is what it reads, or a descriptor.
+    """
 
     argv: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     folder: Path = Path("/")
-    stdin: bytes = b""
+    stdin: bytes | int = b""
     fds: Sequence[int] = ()
 
 
@@ -136,8 +139,10 @@ async def carry_out(launch: Launch, limits: Limits, watch: Watch, kill: Kill) ->
 
 async def _start(launch: Launch, output: Output) -> asyncio.subprocess.Process:
     with ExitStack() as stack:
-        stdin = memory_file(launch.stdin)
-        stack.callback(os.close, stdin)
+        stdin = launch.stdin
+        if isinstance(stdin, bytes):
+            stdin = memory_file(stdin)
+            stack.callback(os.close, stdin)
         streams = (output.stream(), output.stream())
         for stream in streams:
             stack.callback(os.close, stream)
@@ -158,10 +163,15 @@ async def _start(launch: Launch, output: Output) -> asyncio.subprocess.Process:
 
 async def _end(process: asyncio.subprocess.Process, exited: asyncio.Future[int], kill: Kill) -> None:
     await kill(process)
-    if not exited.done():
-        with suppress(ProcessLookupError):
-            process.kill()
+    end_child(process)
     await exited
+
+
+def end_child(process: asyncio.subprocess.Process) -> None:
+    """Kill it, if it lives. `Process.kill` would ask first how it ended, and whoever waits for that would miss it."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, SIGKILL)
 
 
 async def to_the_end(work: Awaitable[None]) -> None:

@@ -5,7 +5,7 @@ import os
 import secrets
 import stat
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,12 +24,19 @@ class _Tenancy:
     user: int
     runs: int = 0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Tenants:
-    """Gives each work folder a user while runs are in it. `root`: whether we may; otherwise runs are who we are."""
+    """Gives each work folder a user while runs are in it.
 
-    def __init__(self, *, root: bool | None = None) -> None:
+    `root`: whether we may; otherwise runs are who we are. `one_by_one`: runs of a folder wait for each other, because
+    nothing but their user tells whose a process is. `home` is Lar's own: nobody else's, whatever the work folder is.
+    """
+
+    def __init__(self, *, root: bool | None = None, one_by_one: bool = False, home: Path | None = None) -> None:
+        self._home = home
+        self._one_by_one = one_by_one
         self._root = os.geteuid() == 0 if root is None else root
         self._first = _first_free_user()
         self._tenancies: dict[tuple[int, int], _Tenancy] = {}
@@ -46,15 +53,25 @@ class Tenants:
         Afterwards everything they made there is ours, and no file gives its caller anybody's rights.
         """
         key = _identity(work)
+        self._refuse(work, key)
         tenancy = self._tenancies.setdefault(key, _Tenancy(self._first + secrets.randbelow(_COUNT)))
         tenancy.runs += 1
         try:
             async with tenancy.lock:
                 if tenancy.runs == 1 and self._root:
                     await asyncio.to_thread(_give, work, tenancy.user)
-            yield tenancy.user if self._root else None
+            async with tenancy.turn if self._root and self._one_by_one else nullcontext():
+                yield tenancy.user if self._root else None
         finally:
             await to_the_end(self._leave(work, key, tenancy))
+
+    def _refuse(self, work: Path, key: tuple[int, int]) -> None:
+        """Refuse folders that nobody can be given: the whole machine, and whatever Lar's own home is in."""
+        if key == _key(Path("/").stat()):
+            raise SandboxError(f"the work folder {work} is the whole machine; name a folder made for this")
+        home = self._home.resolve() if self._home else Path("/")
+        if any(key == _key(each.stat()) for each in (home, *home.parents) if each.exists()):
+            raise SandboxError(f"the work folder {work} holds Lar's own files; name a folder made for this")
 
     async def _leave(self, work: Path, key: tuple[int, int], tenancy: _Tenancy) -> None:
         async with tenancy.lock:
@@ -71,6 +88,10 @@ def _identity(work: Path) -> tuple[int, int]:
         raise SandboxError(f"the work folder {work} cannot be used: {error.strerror}") from error
     if not stat.S_ISDIR(status.st_mode):
         raise SandboxError(f"the work folder {work} is no folder")
+    return _key(status)
+
+
+def _key(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 

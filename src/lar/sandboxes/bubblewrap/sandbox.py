@@ -6,7 +6,9 @@ import os
 import re
 import shutil
 import signal
+import socket
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -15,16 +17,18 @@ from lar.sandboxes import rlimits, watch
 from lar.sandboxes.bubblewrap import command, seccomp
 from lar.sandboxes.cgroups import CONTROLLERS, Cgroups, Group, entering
 from lar.sandboxes.contract import Check, Promise, Result, Spec
-from lar.sandboxes.process import Ended, Launch, Outcome, carry_out, memory_file, result, wait_dead
+from lar.sandboxes.process import Ended, Launch, Outcome, carry_out, end_child, memory_file, result, wait_dead
 from lar.sandboxes.tenants import Tenants
 
 _ALWAYS = frozenset({
     Promise.FILES, Promise.ENVIRONMENT, Promise.PROCESSES, Promise.LOOPBACK, Promise.DISK_WATCHED, Promise.OUTPUT,
-    Promise.TIMEOUT, Promise.DAEMONS, Promise.ORPHANS, Promise.TERMINAL,
+    Promise.TIMEOUT, Promise.DAEMONS, Promise.TERMINAL,
 })  # fmt: skip  # two lines say it as well as ten
-_FILTERED = frozenset({Promise.NETWORK, Promise.NESTED, Promise.SETUID})
+_FILTERED = frozenset({Promise.NETWORK, Promise.NESTED, Promise.SETUID, Promise.ORPHANS})
 _COUNTED_BY_NAMESPACE = (5, 14)
 """Since this kernel, processes of a user are counted for each user namespace."""
+_WALLS = 3
+"""Processes beside the command: bubblewrap outside of the namespace, the first inside, and one to spare."""
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MILD: tuple[str, ...] = ("/usr/bin/env", "nice", "-n", "10")
 """Where nothing else holds a run back from the processors."""
@@ -46,13 +50,12 @@ class Bubblewrap:
     hands_back = True
     internet = False
 
-    def __init__(self, *, path: str = _PATH, cgroups: Cgroups | None = None) -> None:
-        found = {name: shutil.which(name, path=path) or "" for name in ("bwrap", "prlimit", "setpriv", "unshare", "sh")}
-        self._missing = [name for name, place in found.items() if not place]
-        self._programs = command.Programs(
-            found["bwrap"], found["prlimit"], found["setpriv"], found["unshare"], found["sh"]
-        )
-        self._tenants = Tenants()
+    def __init__(self, *, path: str = _PATH, cgroups: Cgroups | None = None, home: Path | None = None) -> None:
+        names = ("bwrap", "prlimit", "setpriv", "unshare", "sh")
+        found = [shutil.which(name, path=path) or "" for name in names]
+        self._missing = [name for name, place in zip(names, found, strict=True) if not place]
+        self._programs = command.Programs(*found)
+        self._tenants = Tenants(home=home)
         self._cgroups = cgroups or Cgroups()
         self._unfiltered = seccomp.missing()
 
@@ -86,7 +89,7 @@ class Bubblewrap:
         if spec.network:
             raise SandboxError("bubblewrap cannot give the internet without this machine's own services; use docker")
         async with self._tenants.of(spec.work) as user:
-            group = self._cgroups.open(spec.limits) if self._cgroups.controllers else None
+            group = self._cgroups.open(spec.limits, walls=_WALLS) if self._cgroups.controllers else None
             try:
                 return await self._run(spec, user, group)
             finally:
@@ -103,21 +106,21 @@ class Bubblewrap:
                 stack.callback(os.close, descriptor)
                 return descriptor
 
-            etc = [(name, kept(memory_file(text.encode()))) for name, text in command.ETC.items()]
+            data = [(name, kept(memory_file(text))) for name, text in command.data(spec).items()]
             files = command.Files(
-                kept(memory_file(command.arguments(spec, user, etc))),
+                kept(memory_file(command.arguments(spec, user, data))),
                 -1 if self._unfiltered else kept(seccomp.filter_file(memory_counted=counted)),
                 run.status,
             )
             limits = rlimits.options(spec.limits, memory="" if counted else "data", processes=self._counts_processes)
             mildly = () if group and "cpu" in group.folders else _MILD
             argv = [*mildly, *command.outer(self._programs, spec, user, files, limits)]
-            descriptors = [files.arguments, files.status, *(fd for _, fd in etc)]
+            descriptors = [files.arguments, files.status, *(fd for _, fd in data)]
             descriptors += [files.seccomp] if files.seccomp >= 0 else []
-            launch = Launch(entering(group, argv, empty=True), stdin=spec.stdin, fds=descriptors)
+            launch = Launch(entering(group, argv, empty=user is None), stdin=kept(run.begin()), fds=descriptors)
 
             async def watches() -> Ended:
-                looking = [asyncio.ensure_future(watch.disk(spec.work, spec.limits.disk))]
+                looking = [asyncio.ensure_future(watch.disk(spec.work, spec.limits.disk, run.processes))]
                 looking += [] if counted else [asyncio.ensure_future(watch.memory(run.first, spec.limits.memory))]
                 return await watch.first_of(*looking)
 
@@ -155,8 +158,12 @@ class Bubblewrap:
         return tuple(lacks)
 
     async def recover(self) -> None:
-        """Namespaces end with their Lar by themselves; control groups are removed."""
+        """Control groups are removed; and first processes of namespaces whose makers were killed while they made them.
+
+        All others end with their Lar by themselves. These do nothing, and would wait for ever.
+        """
         await self._cgroups.recover()
+        await asyncio.to_thread(_end_unfinished)
 
 
 _INSTALL = "apt install bubblewrap util-linux"
@@ -183,18 +190,37 @@ class _Run:
     """What bubblewrap tells of one run: its first process, and how the command ended."""
 
     def __init__(self, group: Group | None) -> None:
-        self._read_end, self.status = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.status = _with_a_reader(write_end)
         self._group = group
         self.out_of_memory = False
         self._text = b""
         self._pid: int | None = None
         self._pidfd: int | None = None
+        self._asked: socket.socket | None = None
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._read_end, self._learn)
+
+    def begin(self) -> int:
+        """What the run's stdin is until it may begin; to be closed by the caller once the run has it."""
+        self._asked, theirs = socket.socketpair()
+        self._loop.add_reader(self._asked, self._answer)
+        return theirs.detach()
+
+    def _answer(self) -> None:
+        if self._asked:
+            self._loop.remove_reader(self._asked)
+            with suppress(OSError), self._asked:
+                self._asked.sendall(command.GO)
+            self._asked = None
 
     def first(self) -> int | None:
         """The first process of the run's namespace."""
         return self._pid
+
+    async def processes(self) -> Sequence[int]:
+        """All processes of the run's namespace, as far as it is made."""
+        return () if self._pid is None else await asyncio.to_thread(watch.family, self._pid)
 
     @property
     def exit_code(self) -> int | None:
@@ -223,13 +249,14 @@ class _Run:
         """Killing the first process of the namespace makes the kernel kill all others, and wait for them."""
         self._learn()
         self._kill_first()
-        with suppress(ProcessLookupError):
-            process.kill()
+        end_child(process)
         await process.wait()
         self._learn()
         self._kill_first()
         if self._pidfd is not None:
             await wait_dead(self._pidfd)
+        elif self._pid is None:
+            await asyncio.to_thread(_end_unfinished)
         if self._group:
             self.out_of_memory = self._group.out_of_memory
             await self._group.end()
@@ -241,10 +268,35 @@ class _Run:
 
     def close(self) -> None:
         """Forget it."""
+        if self._asked:
+            self._loop.remove_reader(self._asked)
+            self._asked.close()
         self._loop.remove_reader(self._read_end)
         for descriptor in (self._read_end, self.status, self._pidfd):
             if descriptor is not None:
                 os.close(descriptor)
+
+
+def _end_unfinished() -> None:
+    for pid in (int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()):
+        with suppress(OSError):
+            pidfd = os.pidfd_open(pid)
+            try:
+                maker = Path(f"/proc/{watch.parent(pid)}/comm").read_text().strip()
+                if _is_first(pid) and command.is_ours(pid) and maker != "bwrap":
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            finally:
+                os.close(pidfd)
+
+
+def _with_a_reader(write_end: int) -> int:
+    """The same end, one that is its own reader: bubblewrap goes on to its end if the gateway dies meanwhile.
+
+    Killed by its report it would leave a process behind that waits for it for ever.
+    """
+    own = os.open(f"/proc/self/fd/{write_end}", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+    os.close(write_end)
+    return own
 
 
 def _is_first(pid: int) -> bool:

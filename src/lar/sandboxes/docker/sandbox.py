@@ -10,8 +10,10 @@ import json
 import os
 import re
 import secrets
+import signal
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -20,7 +22,7 @@ from lar.errors import SandboxError
 from lar.sandboxes import watch
 from lar.sandboxes.cgroups import born
 from lar.sandboxes.contract import Check, Promise, Result, Spec
-from lar.sandboxes.process import Ended, Launch, carry_out, memory_file, result
+from lar.sandboxes.process import Ended, Launch, carry_out, end_child, memory_file, result
 from lar.sandboxes.settings import DockerSettings
 from lar.sandboxes.syscalls import Condition, denied
 from lar.sandboxes.tenants import Tenants
@@ -45,11 +47,11 @@ class Docker:
     name = "docker"
     hands_back = True
 
-    def __init__(self, settings: DockerSettings) -> None:
+    def __init__(self, settings: DockerSettings, *, home: Path | None = None) -> None:
         self._settings = settings
         self.internet = bool(settings.network)
         self._docker = [settings.command, *(["--host", settings.host] if settings.host else [])]
-        self._tenants = Tenants()
+        self._tenants = Tenants(home=home)
         self._owner = f"{_boot()}-{os.getpid()}-{born(os.getpid())}"
         self._promises = _ALL
 
@@ -84,13 +86,22 @@ class Docker:
         launch = Launch([*argv, self._settings.image, *spec.argv], _ENVIRONMENT, Path("/"), spec.stdin, (filter_file,))
         out_of_memory = False
 
+        first = 0
+
+        async def processes() -> Sequence[int]:
+            nonlocal first
+            first = first or int(await self._ask("inspect", "--format", "{{.State.Pid}}", name) or 0)
+            return await asyncio.to_thread(watch.family, first) if first else ()
+
         async def watches() -> Ended:
-            return await watch.disk(spec.work, spec.limits.disk)
+            return await watch.disk(spec.work, spec.limits.disk, processes)
 
         async def kill(process: Process) -> None:
             nonlocal out_of_memory
             if process.returncode == _KILLED:
                 out_of_memory = await self._ask("inspect", "--format", "{{.State.OOMKilled}}", name) == "true"
+            elif first and process.returncode is None:
+                _end_at_once(first, user)
             await self._remove(name, process)
 
         outcome = await carry_out(launch, spec.limits, watches, kill)
@@ -126,12 +137,12 @@ class Docker:
         return words
 
     async def _remove(self, name: str, process: Process) -> None:
-        """Killing the command line program would leave the container running: the engine is told."""
+        """Killing the command line program leaves the container running: the engine is told, too.
+
+        In this order: while the program does not read a flood any more, the engine waits for it, deaf to everything.
+        """
         early = process.returncode is None
-        if early:
-            await self._ask("kill", name)
-            with suppress(ProcessLookupError):
-                process.kill()
+        end_child(process)
         await process.wait()
         await self._ask("rm", "--force", "--volumes", name)
         if early and await self._ask("ps", "--all", "--quiet", "--filter", f"name={name}"):
@@ -189,6 +200,17 @@ class Docker:
             boot, pid, began = owner.rsplit("-", 2)
             if boot != _boot() or born(int(pid)) != int(began):
                 await self._ask("rm", "--force", "--volumes", name)
+
+
+def _end_at_once(first: int, user: int) -> None:
+    """Kill the first process of a container, where we may: what fills a disk would go on while the engine is told."""
+    with suppress(OSError):
+        pidfd = os.pidfd_open(first)
+        try:
+            if Path(f"/proc/{first}").stat().st_uid == user:  # its number is not somebody else's by now
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        finally:
+            os.close(pidfd)
 
 
 _INSTALL = "apt install docker.io, and let Lar's user speak to it"

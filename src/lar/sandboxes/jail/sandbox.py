@@ -1,6 +1,7 @@
 """Commands behind a prefix such as `firejail --net=none --quiet`."""
 
 import shutil
+from pathlib import Path
 
 from lar.errors import SandboxError
 from lar.sandboxes.contract import Check, Promise, Result, Spec
@@ -15,9 +16,9 @@ class Jail:
     name = "jail"
     internet = True
 
-    def __init__(self, settings: JailSettings) -> None:
+    def __init__(self, settings: JailSettings, *, home: Path | None = None) -> None:
         self._prefix = settings.command_prefix
-        self._local = Local("none", prefix=self._prefix)
+        self._local = Local("none", prefix=self._prefix, home=home)
         self.hands_back = settings.artifacts_allow_in_jail
 
     @property

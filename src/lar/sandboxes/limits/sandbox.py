@@ -9,6 +9,7 @@ import asyncio
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL
@@ -18,14 +19,15 @@ from lar.errors import SandboxError
 from lar.sandboxes import rlimits, watch
 from lar.sandboxes.cgroups import CONTROLLERS, Cgroups, Group, entering
 from lar.sandboxes.contract import Check, Promise, Result, Spec
-from lar.sandboxes.process import Ended, Launch, carry_out, result
+from lar.sandboxes.process import Ended, Launch, carry_out, end_child, result
 from lar.sandboxes.tenants import Tenants
 
 Mode = Literal["none", "basic", "rlimit", "cgroup"]
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
-_AS_ROOT = frozenset({Promise.ENVIRONMENT, Promise.DAEMONS, Promise.SETUID})
+_AS_ROOT = frozenset({Promise.ENVIRONMENT, Promise.DAEMONS})
 """Kept where the command is a user nobody else is: whatever is that user's can be found, and ended."""
+_LOOKS, _PAUSE = 400, 0.005
 _BY_GROUP = {"memory": Promise.MEMORY, "cpu": Promise.CPU, "pids": Promise.PROCESS_COUNT}
 
 
@@ -35,11 +37,19 @@ class Local:
     hands_back = True
     internet = True
 
-    def __init__(self, mode: Mode, *, prefix: tuple[str, ...] = (), cgroups: Cgroups | None = None) -> None:
+    def __init__(
+        self,
+        mode: Mode,
+        *,
+        prefix: tuple[str, ...] = (),
+        cgroups: Cgroups | None = None,
+        home: Path | None = None,
+    ) -> None:
         self.name: str = mode
         self._mode: Mode = mode
         self._prefix = prefix
-        self._tenants = Tenants(root=False) if mode == "none" else Tenants()
+        as_itself = mode == "none"
+        self._tenants = Tenants(root=False if as_itself else None, one_by_one=mode != "cgroup", home=home)
         self._cgroups = (cgroups or Cgroups()) if mode == "cgroup" else None
         self._setpriv = shutil.which("setpriv", path=PATH) or ""
         self._prlimit = shutil.which("prlimit", path=PATH) or ""
@@ -79,19 +89,22 @@ class Local:
         launch = Launch(argv, plain | dict(spec.environment), spec.work, spec.stdin)
         out_of_memory = False
 
+        async def processes() -> Sequence[int] | None:
+            return None if user is None else await asyncio.to_thread(_of_user, user)
+
         async def watches() -> Ended:
             if self._mode in {"none", "basic"}:
                 await asyncio.Event().wait()
-            return await watch.disk(spec.work, spec.limits.disk)
+            return await watch.disk(spec.work, spec.limits.disk, processes)
 
         async def kill(process: asyncio.subprocess.Process) -> None:
             nonlocal out_of_memory
             await _kill_family(process)
-            if user is not None:
-                await self._kill_user(user)
             if group:
                 out_of_memory = group.out_of_memory
                 await group.end()
+            elif user is not None:
+                await self._kill_user(user)
 
         outcome = await carry_out(launch, spec.limits, watches, kill)
         return result(outcome, outcome.returncode, out_of_memory=out_of_memory)
@@ -114,10 +127,10 @@ class Local:
         who = [self._setpriv, "--reuid", str(user), "--regid", str(user), "--clear-groups"]
         killer = await asyncio.create_subprocess_exec(*who, "/bin/sh", "-c", "kill -9 -1", env={}, cwd="/")
         await killer.wait()
-        for _ in range(400):
-            if not await asyncio.to_thread(_lives, user):
+        for _ in range(_LOOKS):
+            if not await asyncio.to_thread(_of_user, user):
                 return
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(_PAUSE)
 
     async def check(self) -> Check:
         """Run a small command."""
@@ -153,18 +166,28 @@ async def _kill_family(process: asyncio.subprocess.Process) -> None:
     for pid in family[1:]:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, SIGKILL)
-    with suppress(ProcessLookupError):
-        process.kill()
+    end_child(process)
     await process.wait()
+    for _ in range(_LOOKS):
+        if not any(map(_alive, family[1:])):
+            return
+        await asyncio.sleep(_PAUSE)
 
 
-def _lives(user: int) -> bool:
-    """Whether a process of this user is left, dead ones that nobody has buried yet aside."""
+def _of_user(user: int) -> list[int]:
+    """The processes of this user that live."""
+    found: list[int] = []
     with os.scandir("/proc") as entries:
         for entry in entries:
             with suppress(OSError):
-                if entry.name.isdigit() and entry.stat().st_uid == user:
-                    state = Path(entry.path, "stat").read_text().rpartition(")")[2].split()[0]
-                    if state not in "ZX":
-                        return True
-    return False
+                if entry.name.isdigit() and entry.stat().st_uid == user and _alive(int(entry.name)):
+                    found.append(int(entry.name))
+    return found
+
+
+def _alive(pid: int) -> bool:
+    """Whether it lives; a dead one that nobody has buried yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
