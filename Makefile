@@ -31,6 +31,10 @@ test-kill-load: venv ## random SIGKILLs while twenty people talk (KILLS=100)
 test-postgres: venv ## the suites that need a PostgreSQL server
 	$(PYTEST) -m "postgres and not kill" $(ARGS)
 
+test-sandboxes: venv ## attack every sandbox, as root; LAR_TEST_DOCKER for docker's (scripts/docker_for_tests.sh)
+	$(PYTEST) -m sandboxes -n $(JOBS) $(ARGS)
+	$(PY) tests/sandboxes/attack_table.py
+
 check: venv-bench ## format, lint, types, import order, house rules
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
@@ -63,4 +67,4 @@ venv-bench:
 clean: ## remove the environment and all caches
 	rm -rf .venv .cache .coverage* .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist htmlcov
 
-.PHONY: help run test test-browser test-doors test-kill test-kill-load test-postgres check format coverage bench lock venv venv-run venv-bench clean
+.PHONY: help run test test-browser test-doors test-kill test-kill-load test-postgres test-sandboxes check format coverage bench lock venv venv-run venv-bench clean

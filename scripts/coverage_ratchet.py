@@ -17,7 +17,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = ROOT / "scripts" / "coverage_floors.toml"
 REPORT = ROOT / ".cache" / "coverage" / "report.json"
-SUITE = ["-n", "2", "-q", "-m", "not (kill or soak)"]
+SUITE = ["-n", "2", "-q", "-m", "not (kill or sandboxes or soak)"]
 HEART = {"domain", "engine", "policy", "conversations"}
 
 
