@@ -11,9 +11,28 @@ start() {
     mkdir -p "$folder"
     setsid dockerd --data-root "$folder/data" --exec-root "$folder/run" --pidfile "$folder/pid" -H "$socket" \
         --ip-forward=false --iptables=false --bridge=none >"$folder/log" 2>&1 </dev/null &
-    for _ in $(seq 300); do docker -H "$socket" version >/dev/null 2>&1 && break; sleep 0.1; done
-    image | docker -H "$socket" import -c 'ENV PATH=/usr/bin:/bin' - lar-sandbox:test >/dev/null
+    engine=$!
+    if ! { answers && imports && runs; }; then
+        tail -n 20 "$folder/log" >&2
+        stop
+        exit 1
+    fi
 }
+
+# Within half a minute, unless it dies before
+answers() {
+    for _ in $(seq 300); do
+        docker -H "$socket" version >/dev/null 2>&1 && return
+        kill -0 "$engine" 2>/dev/null || return
+        sleep 0.1
+    done
+    return 1
+}
+
+imports() { image | docker -H "$socket" import -c 'ENV PATH=/usr/bin:/bin' - lar-sandbox:test >/dev/null; }
+
+# An engine may start where no container does
+runs() { docker -H "$socket" run --rm --network none lar-sandbox:test true >>"$folder/log" 2>&1; }
 
 # busybox, and the machine's own python with the libraries it needs
 image() {
@@ -38,11 +57,16 @@ image() {
     rm -rf "$root"
 }
 
+# Also when it never started
 stop() {
-    local pid
-    pid=$(cat "$folder/pid")
-    kill "$pid"
-    while [ -e "/proc/$pid" ]; do sleep 0.1; done
+    local pid mounted
+    pid=${engine:-$(cat "$folder/pid" 2>/dev/null || true)}
+    if [ -n "$pid" ]; then
+        kill "$pid" 2>/dev/null || true
+        while [ -e "/proc/$pid" ]; do sleep 0.1; done
+    fi
+    awk -v below="$folder/" 'index($5, below) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
+        while read -r mounted; do umount "$mounted"; done
     rm -rf "$folder"
 }
 

@@ -9,6 +9,8 @@ from typing import Any, NoReturn, Protocol
 
 import pytest
 
+from lar.testing.required import required
+
 # Nothing listens there: a child process that ignores its configured base URL meets a closed door, not a vendor.
 CLOSED_DOOR = "http://127.0.0.1:9"
 OURS = "127.0.0.1,localhost,::1"
@@ -84,10 +86,10 @@ class Require(Protocol):
 
 
 def require_component(component: str, command: str, *, found: bool | None = None) -> None:
-    """Skip where a component is missing, naming the command that installs it; with LAR_TEST_REQUIRE=all, fail."""
+    """Skip where a component is missing, naming the command that installs it; where it is required, fail."""
     if found if found is not None else shutil.which(component) is not None:
         return
     sentence = f"{component} is missing here; install it with: {command}"
-    if os.environ.get("LAR_TEST_REQUIRE") == "all":
+    if required(component):
         pytest.fail(sentence)
     pytest.skip(sentence)

@@ -108,6 +108,15 @@ def test_missing_component_fails_in_ci(require: Require, monkeypatch: pytest.Mon
         require("unobtainium", "apt install unobtainium")
 
 
+def test_some_components_need_not_be_there(require: Require, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that cannot have a component says so, by name, and everything else is required as ever."""
+    monkeypatch.setenv("LAR_TEST_REQUIRE", "all but unobtainium, unaffordium")
+    with pytest.raises(pytest.skip.Exception, match="apt install it"):
+        require("an engine of unaffordium", "apt install it", found=False)
+    with pytest.raises(pytest.fail.Exception, match="apt install it"):
+        require("an engine", "apt install it", found=False)
+
+
 def test_present_component_goes_on(require: Require) -> None:
     """What is there is used."""
     require("sh", "apt install dash")

@@ -1,11 +1,10 @@
 """Fixtures and mixins that give a contract suite its database: a SQLite file, or one on a real PostgreSQL.
 
 Import the fixtures in a `conftest.py`. Without PostgreSQL's binaries the tests that need them skip and name the command
-that installs them; with `LAR_TEST_REQUIRE=all` they fail.
+that installs them; where they are required (`lar.testing.required`) they fail.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from lar.errors import MissingComponent
 from lar.store.database import Database
 from lar.store.settings import StoreSettings
 from lar.testing.postgres import PostgresServer
+from lar.testing.required import required
 
 _TEMPLATE = "lar_1"
 
@@ -31,7 +31,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     try:
         server = PostgresServer()
     except MissingComponent as missing:
-        if os.environ.get("LAR_TEST_REQUIRE") == "all":
+        if required("postgresql"):
             pytest.fail(str(missing))
         pytest.skip(str(missing))
     try:
