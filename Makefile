@@ -52,6 +52,9 @@ coverage: venv ## branch coverage of each room against its floor
 bench: venv-bench ## the table of speed and size beside two reference floors
 	$(PY) benchmarks/bench.py $(ARGS)
 
+bench-sandboxes: venv ## milliseconds to run a command in each sandbox, beside a bare process
+	$(PY) benchmarks/sandboxes.py --docker "$$LAR_TEST_DOCKER" $(ARGS)
+
 lock: venv ## write the locks again (UPGRADE=1: newest allowed versions)
 	UPGRADE=$(UPGRADE) $(PY) scripts/lock.py
 
@@ -67,4 +70,4 @@ venv-bench:
 clean: ## remove the environment and all caches
 	rm -rf .venv .cache .coverage* .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist htmlcov
 
-.PHONY: help run test test-browser test-doors test-kill test-kill-load test-postgres test-sandboxes check format coverage bench lock venv venv-run venv-bench clean
+.PHONY: help run test test-browser test-doors test-kill test-kill-load test-postgres test-sandboxes check format coverage bench bench-sandboxes lock venv venv-run venv-bench clean
