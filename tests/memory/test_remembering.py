@@ -9,10 +9,14 @@ import pytest
 from memory_house import HOUR, Model, at, kept, local, talk, until
 from sqlalchemy import select
 
+from lar.domain.ids import JobId
+from lar.domain.job import JobState
 from lar.domain.memory import Kind, Owner
 from lar.domain.risk import Risk
+from lar.memory.digests import TIMER
 from lar.memory.settings import MemorySettings
 from lar.runtimes.contract import Finished, RuntimeEvent, TurnRequest
+from lar.store import jobs
 from lar.store.schema import job, message, step
 from lar.testing.household import Household, Plan, living
 from lar.tools.contract import Tool, ToolCall, ToolContext, ToolResult
@@ -142,6 +146,16 @@ async def test_new_begins_without_what_was_before(plan: Plan, model: Model) -> N
         assert len(model.of("exchange")) == 3
 
 
+async def test_what_is_in_the_window_stays_word_for_word(plan: Plan) -> None:
+    """R-ME-3: what was queued for a long talk makes no sentences of a new one that is still short."""
+    async with living(replace(plan, memory=MemorySettings(exchanges=3))) as house:
+        for text in ("one", "two", "three", "four", "/new", "five", "six"):
+            await house.ask(text)
+            await house.quiet()
+        await house.remember()
+        assert await kept(house, Kind.EXCHANGE) == []
+
+
 async def test_old_sentences_leave_by_the_half_dozen(plan: Plan) -> None:
     """R-ME-2: the beginning of prompts stays the same for several turns, so that providers' caches hit."""
     async with living(replace(plan, memory=MemorySettings(exchanges=1, sentences=6))) as house:
@@ -267,6 +281,35 @@ async def test_today_is_summed_up_as_it_goes(plan: Plan) -> None:
         assert await kept(house, Kind.TODAY) == []
         await house.ask("morning")
         assert "Today so far" not in house.runtime.requests[-1].system
+
+
+async def test_a_week_that_was_forgotten(plan: Plan, model: Model) -> None:
+    """R-ME-4: where a person has taken back all that a week came to, there is nothing to sum up on Sunday."""
+    async with at(plan, "2026-06-01T10:00") as house:
+        await talk(house, "SECRET")
+        await until(house, "2026-06-02T04:00:01")
+        for found in await kept(house, Kind.DAY):
+            await house.ask(f"/memory delete {found.id}")
+        await until(house, "2026-06-07T05:00:01")
+        assert model.of("4 sentences") == []
+        assert await kept(house, Kind.MAJOR) == []
+
+
+async def test_a_night_that_failed_is_not_the_last(plan: Plan) -> None:
+    """R-ME-4: where the waking itself failed for good, the next night and week still come."""
+    async with at(plan, "2026-06-01T10:00") as house:
+        due = select(job.c.run_at).where(job.c.kind == TIMER, job.c.state == JobState.QUEUED).order_by(job.c.run_at)
+        timers = select(job.c.id).where(job.c.kind == TIMER).order_by(job.c.run_at)
+        first = await house.db.read(lambda c: c.execute(timers).scalars().first())
+        night = await house.db.read(jobs.get, JobId(first or 0))
+        assert night
+        await house.db.write(lambda c: jobs.cancel(c, [night.id], house.clock()))
+        await house.advance(24 * HOUR)
+        await house.db.write(house.remembering.handlers[TIMER].give_up, night, "the disk is full")
+        assert await house.db.read(lambda c: list(c.execute(due).scalars())) == [
+            local("2026-06-03T04:00"),
+            local("2026-06-07T05:00"),
+        ]
 
 
 async def test_a_quiet_day_costs_nothing(plan: Plan, model: Model) -> None:

@@ -72,12 +72,9 @@ class Compressor:
         due = self._clock() + self._settings.compress_after_seconds
         self._enqueue(connection, conversation_id, {"keep": self._settings.exchanges}, due)
 
-    def compact(self, connection: Connection, conversation_id: ConversationId, language: str) -> bool:
-        """Have all exchanges become sentences now, and tell. False: there is no model for it."""
-        if self._ask is None:
-            return False
+    def compact(self, connection: Connection, conversation_id: ConversationId, language: str) -> None:
+        """Have all exchanges become sentences now, and tell."""
         self._enqueue(connection, conversation_id, {"keep": 0, "language": language}, None)
-        return True
 
     def _enqueue(self, connection: Connection, here: ConversationId, payload: JsonObject, due: float | None) -> None:
         lane, now = f"{KIND}:{here}", self._clock()
@@ -144,18 +141,14 @@ def _outstanding(connection: Connection, here: ConversationId, keep: int, window
     before = begun[0].id if begun else _EVER
     after = memories.newest_turn(connection, here)
     said = messages.window(connection, here, conversation.history_after, before, window, after)
-    by_turn: dict[TurnId, list[Message]] = {}
-    for message in said:
-        if message.turn_id is not None:
-            by_turn.setdefault(message.turn_id, []).append(message)
-    older = list(by_turn)[: len(by_turn) - keep] if keep else list(by_turn)
+    by_turn = messages.by_turn(said)
+    older = list(by_turn)[: max(len(by_turn) - keep, 0)]
     taints = turns.taints(connection, older)
-    found: list[Spoken] = []
-    for number in older:
-        turn = turns.get(connection, number)
-        if turn is not None:
-            found.append(_spoken(connection, turn, by_turn[number], taints.get(number, [])))
-    return found
+    return [
+        _spoken(connection, turn, by_turn[number], taints.get(number, []))
+        for number in older
+        if (turn := turns.get(connection, number)) is not None
+    ]
 
 
 def _spoken(connection: Connection, turn: Turn, said: Sequence[Message], taint: Sequence[str]) -> Spoken:

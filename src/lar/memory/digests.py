@@ -193,10 +193,7 @@ def _of_turns(connection: Connection, turn_ids: Sequence[TurnId]) -> list[str]:
     """A line for each of these turns. Of one that saw content from outside, only what the person said."""
     sentences = memories.of_turns(connection, turn_ids)
     taints = turns.taints(connection, turn_ids)
-    said: dict[TurnId, list[Message]] = {}
-    for message in messages.of_turns(connection, turn_ids):
-        if message.turn_id is not None:
-            said.setdefault(message.turn_id, []).append(message)
+    said = messages.by_turn(messages.of_turns(connection, turn_ids))
     lines: list[str] = []
     for number in turn_ids:
         sentence = sentences.get(number)

@@ -45,8 +45,10 @@ class Remembering:
             self._timer.schedule(connection)
 
     def compact(self, connection: Connection, conversation_id: ConversationId, language: str) -> bool:
-        """As `/compact` asks: see `Compressor.compact`."""
-        return self._works and self.compressor.compact(connection, conversation_id, language)
+        """Have all exchanges of a conversation become sentences, as `/compact` asks. False: nothing sums up here."""
+        if self._works:
+            self.compressor.compact(connection, conversation_id, language)
+        return self._works
 
 
 class _Bounded:

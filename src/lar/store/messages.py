@@ -100,6 +100,14 @@ def of_turns(connection: Connection, turn_ids: Sequence[TurnId]) -> list[Message
     return [_message(row) for row in connection.execute(wanted)]
 
 
+def by_turn(said: Sequence[Message]) -> dict[TurnId, list[Message]]:
+    """These messages, by the turn they belong to."""
+    found: dict[TurnId, list[Message]] = {}
+    for each in said:
+        found.setdefault(TurnId(each.turn_id or 0), []).append(each)
+    return found
+
+
 def of_turn(connection: Connection, turn_id: TurnId) -> list[Message]:
     """What people said in this turn, oldest first."""
     return [_message(row) for row in connection.execute(_OF_TURN, {"turn_id": turn_id})]
