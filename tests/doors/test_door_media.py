@@ -155,6 +155,17 @@ async def test_an_oversized_file(door: Stage, chat: int) -> None:
     assert "⚠️ big.pdf did not reach me: " in "\n".join(await door.replies(chat))
 
 
+async def test_a_recording_that_is_too_long(door: Stage, chat: int) -> None:
+    """R-LM-4: a recording over the cap reaches nobody who transcribes; the cap is told, the words are answered."""
+    since = door.models.last_number
+    door.telegram.send_media("audio", b"ID3" + b"x" * 15_000_000, chat, filename="talk.mp3", caption="what is said?")
+    said = "\n".join(await door.replies(chat))
+    assert "what is said?" in said
+    assert "⚠️" in said
+    assert "15MB, the most that is listened to" in said
+    assert not any(entry["path"].endswith("/transcriptions") for entry in door.models.log if entry["n"] > since)
+
+
 async def test_a_voice_note_without_any_service(tmp_path: Path, require: Require) -> None:
     """R-TG-8: the same by ffmpeg and whisper-cli on this machine; a stand-in says what it was given."""
     require("espeak-ng", "apt install espeak-ng")

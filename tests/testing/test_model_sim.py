@@ -268,6 +268,10 @@ async def test_lists_models_embeds_speaks_and_listens(client: AsyncOpenAI) -> No
     spoken = await client.audio.speech.create(model="tts-1", voice="alloy", input="hi", response_format="wav")
     with wave.open(BytesIO(spoken.read())) as sound:
         assert sound.getnframes() == 12000
+    for wrong in ({"voice": ""}, {"input": "x" * 4097}, {"response_format": "midi"}):
+        asked: dict[str, Any] = {"model": "tts-1", "voice": "alloy", "input": "hi", **wrong}
+        with pytest.raises(openai.BadRequestError, match=r"voice|4096|midi"):
+            await client.audio.speech.create(**asked)
     voice = ogg_opus_bytes() + b"SAY:hello you\0"
     heard = await client.audio.transcriptions.create(model="whisper-1", file=("v.ogg", voice))
     assert heard.text == "hello you"
