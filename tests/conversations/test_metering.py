@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import Connection
 
 from lar.conversations.metering import StoreMeter, add_for_today
@@ -13,12 +14,17 @@ from lar.domain.ids import PrincipalId
 from lar.domain.spend import Payer, Spent
 from lar.errors import BudgetReached, StoreError
 from lar.policy.budgets import Standing
-from lar.policy.settings import BudgetSettings, Cap, PersonCap, TotalCap
+from lar.policy.settings import BudgetSettings, Cap, PersonCap, Price, TotalCap
+from lar.providers.asking import Asker
+from lar.providers.models import Models
+from lar.providers.openai.factory import OpenAIFactory
+from lar.providers.settings import ProviderSettings
 from lar.store import budgets
 from lar.store.database import Database
 from lar.store.settings import StoreSettings
 from lar.testing.clock import FakeClock
 from lar.testing.databases import postgres_server
+from lar.testing.models import ModelSim
 from lar.testing.postgres import PostgresServer
 
 __all__ = ["postgres_server"]
@@ -110,6 +116,55 @@ async def test_racing_turns_do_not_overspend(db: Database, clock: FakeClock, tol
         0,
     )
     await meter.reserve(ANN, "a:b", most)
+
+
+@pytest.mark.postgres
+async def test_racing_workers_do_not_overspend(postgres_server: PostgresServer, clock: FakeClock, told: Told) -> None:
+    """R-LM-5: of fifty calls of two workers on one database only those are made that the cap pays for."""
+    url, most = postgres_server.new_database(like="lar_1"), Spent(100, 100, 0.3)
+    workers = [Database(StoreSettings(url=url)) for _ in range(2)]
+    for worker in workers:
+        await worker.open()
+    try:
+        meters = [meter_of(worker, clock, told, person=PersonCap(day=2.0)) for worker in workers]
+        racing = [meter.reserve(ANN, "a:b", most) for _ in range(25) for meter in meters]
+        found = await asyncio.gather(*racing, return_exceptions=True)
+        holds = [hold for hold in found if not isinstance(hold, BaseException)]
+        assert len(holds) == 6
+        assert sum(isinstance(error, BudgetReached) for error in found) == 44
+    finally:
+        for worker in workers:
+            await worker.close()
+
+
+async def test_what_asks_every_minute_stops_at_its_cap(db: Database, clock: FakeClock, told: Told) -> None:
+    """R-LM-5: a schedule asks a model every minute until its cap is reached, then nobody, and the next day again."""
+    cap, price = 0.05, Price(input=100, output=100)
+    budgets = BudgetSettings(schedule=Cap(day=cap), prices={"one:m": price})
+    meter = StoreMeter(db, budgets, clock, UTC, told)
+    async with ModelSim() as sim:
+        settings = ProviderSettings(base_url=sim.openai_url, api_keys=(SecretStr("sk-a-key"),))
+        models = Models({"one": OpenAIFactory("one", settings)}, clock=clock, meter=meter)
+        ask = Asker(models, "one:m", 100, payer=Payer(agent="main", schedule="heartbeat"))
+        answered: list[bool] = []
+        for _ in range(60):
+            try:
+                answered.append(bool(await ask("", "is there anything to do?")))
+            except BudgetReached as error:
+                answered.append((error.scope, error.period) != ("schedule", "day"))
+            await meter.close()
+            clock.advance(60)
+        asked = answered.index(False)
+        assert 5 < asked < 60
+        assert not any(answered[asked:])
+        assert len(sim.log) == asked
+        (line,) = await lines(db)
+        assert line.usd <= cap
+        counted = sum(sum(entry["tokens"].values()) for entry in sim.log) * 100 / 1_000_000
+        assert line.usd == pytest.approx(counted)
+        clock.advance(24 * 3600)
+        assert await ask("", "and now?")
+        await models.close()
 
 
 async def test_a_new_day_and_a_new_month_begin_anew(db: Database, clock: FakeClock, told: Told) -> None:

@@ -42,6 +42,10 @@ class LarProcess:
         """The process id; 0 when it does not run."""
         return self._process.pid if self._process else 0
 
+    def beside(self, home: Path, command: Sequence[str]) -> "LarProcess":
+        """Another one with the same environment, in a home of its own."""
+        return LarProcess(home, {name: value for name, value in self._env.items() if name != "LAR_HOME"}, command)
+
     async def start(self, *, pass_fds: Sequence[int] = (), extra: Mapping[str, str] | None = None) -> None:
         """Start it; its output goes to `home`/output.log."""
         self.home.mkdir(parents=True, exist_ok=True)
