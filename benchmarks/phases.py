@@ -1,21 +1,28 @@
 """What is measured, one function a phase. Each returns named numbers; the names are those of `report.ROWS`."""
 
 import asyncio
+import json
 import random
 import statistics
+import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from lar.testing.models.exchange import HUNG_UP
 from process_tree import cpu_seconds, memory_mb, run_seconds
-from subject import OWNER, Subject, until
+from subject import OWNER, USERS, Subject, until
 from traffic import Turn, spread
 
 Numbers = dict[str, Any]
 
 _NOT_STOPPED = 10.0  # seconds
+_PROVIDER_MEMORY = Path(__file__).with_name("provider_memory.py")
+
+KINDS = ("openai", "openai_responses", "openrouter", "groq", "ollama", "anthropic", "google")
+"""Kinds of providers, those over one SDK together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,7 @@ class Plan:
     grace: float = 30.0  # for late answers after the last kill
     stops: int = 5
     flat_turns: int = 100_000
+    history: int = 500
 
     @classmethod
     def quick(cls) -> "Plan":
@@ -53,6 +61,7 @@ class Plan:
             grace=8.0,
             stops=2,
             flat_turns=5000,
+            history=100,
         )
 
 
@@ -71,12 +80,20 @@ async def version(subject: Subject, plan: Plan) -> Numbers:
 
 
 async def start(subject: Subject, plan: Plan) -> Numbers:
-    """Seconds from the start of the process to its first poll; the first start, in an empty HOME, apart."""
+    """Seconds from the start of the process to its first poll; the first start, in an empty HOME, apart.
+
+    And how long a message of that moment waits for its answer.
+    """
     took: list[float] = []
     for _ in range(plan.starts):
         await subject.process.stop()
         took.append(await subject.start())
-    return {"first_poll_s": round(statistics.median(took), 3), "first_poll_empty_home_s": round(took[0], 3)}
+    first = await subject.answered()
+    return {
+        "first_poll_s": round(statistics.median(took), 3),
+        "first_poll_empty_home_s": round(took[0], 3),
+        "first_turn_s": round(first.shown[0].t - first.sent, 3),
+    }
 
 
 async def idle(subject: Subject, plan: Plan) -> Numbers:
@@ -133,6 +150,42 @@ async def turns(subject: Subject, plan: Plan) -> Numbers:
         "request_bytes": size,
         "turn_faults": subject.traffic.verdict(asked).faults(),
     }
+
+
+async def history(subject: Subject, plan: Plan) -> Numbers:
+    """CPU of a turn with so many exchanges behind it in its chat, beside one of a fresh chat, the model at 0 ms."""
+    await subject.ensure_running()
+    old, fresh = OWNER + USERS - 1, OWNER + USERS - 2
+    for _ in range(plan.history):
+        await subject.traffic.ask(old, subject.gateway.reply_timeout)
+    used: dict[int, float] = {}
+    for chat in (fresh, old):
+        cpu = cpu_seconds(subject.process.pids())
+        for _ in range(plan.turns):
+            await subject.traffic.ask(chat, subject.gateway.reply_timeout)
+        used[chat] = (cpu_seconds(subject.process.pids()) - cpu) / plan.turns * 1000
+    return {
+        "cpu_fresh_ms": round(used[fresh], 2),
+        "cpu_history_ms": round(used[old], 2),
+        "history_exchanges": plan.history,
+    }
+
+
+async def minds(subject: Subject, plan: Plan) -> Numbers:
+    """Memory before and after the first model of each kind of provider, and the seconds that takes: Lar alone."""
+    del plan
+    if subject.gateway.name != "Lar":
+        return {}
+    measured: list[Numbers] = []
+    for kind in KINDS:
+        asked = await asyncio.create_subprocess_exec(
+            sys.executable, str(_PROVIDER_MEMORY), kind, stdout=asyncio.subprocess.PIPE
+        )
+        output, _ = await asked.communicate()
+        if asked.returncode:
+            raise subject.process.failure()
+        measured.append({"provider": kind, **json.loads(output)})
+    return {"minds": measured}
 
 
 def _final(turn: Turn) -> float:
@@ -277,5 +330,5 @@ def _thinned(readings: Sequence[float]) -> list[float]:
 
 
 PHASES: dict[str, Callable[[Subject, Plan], Awaitable[Numbers]]] = {
-    phase.__name__: phase for phase in (version, start, idle, turns, load, stop, crash, flat)
+    phase.__name__: phase for phase in (version, start, idle, turns, history, minds, load, stop, crash, flat)
 }

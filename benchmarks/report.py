@@ -29,6 +29,7 @@ ROWS = (
     Row("version, s", "version_s", 0.15),
     Row("start to first poll, s", "first_poll_s", 1.0),
     Row("  the first time, in an empty home", "first_poll_empty_home_s"),
+    Row("first turn at the moment of the first poll, s", "first_turn_s"),
     Row("idle memory before the first turn, MB", "idle_before_mb", 80),
     Row("idle memory after the first turn, MB", "idle_after_mb", 120),
     Row("idle CPU, % of a core", "idle_cpu_percent", 0.3),
@@ -36,6 +37,8 @@ ROWS = (
     Row("message in to model request, ms median", "before_model_ms", 12),
     Row("message in to model request, ms p95", "before_model_p95_ms", 30),
     Row("model done to reply sent, ms median", "after_model_ms", 6),
+    Row("CPU of a turn in a fresh chat, ms", "cpu_fresh_ms"),
+    Row("CPU of a turn with a long history, ms", "cpu_history_ms"),
     Row("CPU per turn, ms (50 chats)", "cpu_turn_ms", 7),
     Row("messages/s, 10 chats, model 0 ms", "rate_10_0", 120, least=True),
     Row("messages/s, 50 chats, model 0 ms", "rate_50_0", 120, least=True),
@@ -48,6 +51,8 @@ ROWS = (
     Row("stop to silence, s", "stop_s", 1.0),
 )
 _LOAD = ("chats", "model_ms", "messages", "per_second", "median_ms", "p95_ms", "cpu_ms", "bench_cpu_ms", "faults")
+
+_MINDS = ("before_mb", "after_mb", "seconds")
 
 Results = Sequence[Mapping[str, Any]]
 
@@ -99,6 +104,13 @@ def _loads(results: Results) -> str:
     return table(cells) if len(cells) > 1 else ""
 
 
+def _minds(results: Results) -> str:
+    cells = [["provider", *(name.replace("_", " ") for name in _MINDS)]]
+    for result in results:
+        cells += [[str(row["provider"]), *(_number(row[name]) for name in _MINDS)] for row in result.get("minds", [])]
+    return table(cells) if len(cells) > 1 else ""
+
+
 def report(results: Results) -> str:
     """All tables as one text."""
     failures = [f"{result['name']}: {result['error']}" for result in results if result.get("error")]
@@ -109,4 +121,6 @@ def report(results: Results) -> str:
     notes += [f"load average of the machine before each gateway: {busy}"] if busy else []
     synced = ", ".join(str(result["fsync_ms"]) for result in results if "fsync_ms" in result)
     notes += [f"ms for an fsync of 4 kB before each gateway: {synced}"] if synced else []
-    return "\n\n".join(part for part in (_summary(results), "\n".join(notes), _loads(results), *failures) if part)
+    return "\n\n".join(
+        part for part in (_summary(results), "\n".join(notes), _loads(results), _minds(results), *failures) if part
+    )

@@ -41,3 +41,13 @@ def test_failures_are_told() -> None:
 def test_every_row_is_of_its_own() -> None:
     """Two rows of one number would hide another."""
     assert len({row.key for row in ROWS}) == len(ROWS)
+
+
+def test_memory_of_providers_has_a_table_of_its_own() -> None:
+    """What each provider's SDK costs is told where it was measured, and nowhere else."""
+    row = {"provider": "openai", "before_mb": 80.0, "after_mb": 99.5, "seconds": 0.4}
+    text = report([{"name": "Lar", "minds": [row]}, {"name": "floor"}])
+    assert [line.split() for line in text.splitlines() if line.startswith("openai")] == [
+        ["openai", "80", "99.5", "0.4"]
+    ]
+    assert "before mb" not in report([{"name": "Lar"}])

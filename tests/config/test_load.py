@@ -219,6 +219,8 @@ def test_models_that_are_set_are_not_guessed(home: Path) -> None:
     assert (offline.agents["main"].model, offline.models.triage) == ("", "")
     with pytest.raises(ConfigError, match="set GROQ_API_KEY"):
         read(home, "[models]\nsummary = 'groq:x'", {"OPENAI_API_KEY": "k"})
+    with pytest.raises(ConfigError, match="written openrouter:vendor/model"):
+        read(home, "[models]\nsummary = 'openrouter:gpt-5'", {"OPENROUTER_API_KEY": "k"})
 
 
 def test_fallback_keys(home: Path) -> None:

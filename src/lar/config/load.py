@@ -246,6 +246,8 @@ def check_model(where: str, model: str, providers: Mapping[str, ProviderSettings
     provider, colon, name = model.partition(":")
     if not (provider and colon and name):
         raise ConfigError(f"{where}: a model is written provider:model, such as {EXAMPLE_MODEL}; not {model!r}")
+    if provider in providers and providers[provider].kind == "openrouter" and "/" not in name:
+        raise ConfigError(f"{where}: OpenRouter's models are written {provider}:vendor/model; not {model!r}")
     if provider not in providers or not providers[provider].usable:
         usual = USUAL.get(provider)
         remedy = f"set {usual.variable}" if usual else f"set providers.{provider}.base_url"
