@@ -232,6 +232,21 @@ async def test_what_costs_nothing_is_counted(db: Database, clock: FakeClock, tol
     assert [(line.calls, line.input_tokens, line.usd) for line in await lines(db)] == [(1, 10, 0.0)]
 
 
+async def test_who_is_stopped_while_reserving(db: Database, clock: FakeClock, told: Told) -> None:
+    """R-LM-5: what was put aside for a turn that was stopped at that moment is given back, refused or not."""
+    meter = meter_of(db, clock, told, person=PersonCap(day=0.5))
+    for usd in (0.4, 0.6):
+        reserving = asyncio.create_task(meter.reserve(ANN, "a:b", Spent(1, 1, usd)))
+        await asyncio.sleep(0)
+        reserving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reserving
+    await meter.close()
+    assert await db.write(budgets.settle_orphans, clock() + 1) == 0
+    assert await lines(db) == []
+    await meter.reserve(ANN, "a:b", Spent(1, 1, 0.5))
+
+
 async def test_a_settlement_that_cannot_be_written(
     db: Database, clock: FakeClock, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:

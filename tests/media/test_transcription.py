@@ -20,12 +20,11 @@ from lar.errors import BudgetReached, MediaError
 from lar.media import audio, programs, transcription
 from lar.media.settings import MediaSettings, TranscriptionSettings
 from lar.media.transcription import ApiTranscriber, FasterWhisper, Service, WhisperCli, choose
-from lar.policy.settings import BudgetSettings
 from lar.providers.groq.factory import GroqFactory
-from lar.providers.metering import Hold
 from lar.providers.models import Models
 from lar.providers.settings import ProviderSettings
 from lar.providers.till import Till
+from lar.testing.meter import Book
 from lar.testing.models import ModelSim
 from media_samples import spoken
 
@@ -185,30 +184,6 @@ async def test_nobody_listens(tmp_path: Path) -> None:
 # ---- what it costs
 
 
-class Book:
-    """A meter that writes down what it is told. Without `open` nothing may be spent."""
-
-    settings = BudgetSettings()
-
-    def __init__(self) -> None:
-        self.open = True
-        self.held: list[tuple[Payer, str]] = []
-        self.spent: list[Spent] = []
-
-    async def reserve(self, payer: Payer, model: str, most: Spent) -> Hold:
-        """Put aside."""
-        if not self.open:
-            raise BudgetReached("person", "day", 5.0, retry_after=60.0)
-        assert most.usd > 0
-        self.held.append((payer, model))
-        return Hold(payer, model, "2026-01-01", 1)
-
-    def settle(self, hold: Hold, spent: Spent) -> None:
-        """Write down."""
-        del hold
-        self.spent.append(spent)
-
-
 @pytest.fixture
 def book() -> Book:
     """It."""
@@ -236,7 +211,8 @@ async def test_a_transcription_is_paid_for(sim: ModelSim, book: Book, tmp_path: 
     assert isinstance(transcriber, ApiTranscriber)
     ann = Payer(PrincipalId(7), "main")
     assert await transcriber(sound, ann)
-    assert book.held == [(ann, TURBO)]
+    [(payer, model, most)] = book.held
+    assert (payer, model, most.usd > 0) == (ann, TURBO, True)
     assert [(spent.usd > 0, spent.estimated) for spent in book.spent] == [(True, False)]
     assert sim.log[0]["body"]["response_format"] == "verbose_json"
     book.open = False

@@ -82,7 +82,12 @@ class StoreMeter:
         day = self.day(now)
         if not most.usd:
             return Hold(payer, model, day, None)
-        found = await self._db.write(self._reserve, payer, model, most, day, now)
+        writing = asyncio.create_task(self._db.write(self._reserve, payer, model, most, day, now))
+        try:
+            found = await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            self._begin(self._given_back(writing))
+            raise
         if isinstance(found, Standing):
             account = found.account
             raise BudgetReached(account.scope, account.period, found.cap, retry_after=self._left(account.period, now))
@@ -103,6 +108,12 @@ class StoreMeter:
     def day(self, now: float) -> str:
         """The day of a moment, as YYYY-MM-DD."""
         return datetime.fromtimestamp(now, self._zone).date().isoformat()
+
+    async def _given_back(self, writing: "asyncio.Task[int | Standing]") -> None:
+        """Whoever wanted this was stopped, and what is being written is written nevertheless."""
+        found = await writing
+        if isinstance(found, int):
+            await self._db.write(budgets.settle, found, Spent())
 
     def _begin(self, writing: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(_logged(writing))
