@@ -13,7 +13,7 @@ from importlib import import_module
 
 from pydantic import SecretStr
 
-from lar.app import PROVIDERS
+from lar.app.thinking import PROVIDERS
 from lar.providers.contract import Parameters
 from lar.providers.settings import ProviderSettings
 from process_tree import memory_mb

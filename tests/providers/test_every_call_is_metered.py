@@ -25,13 +25,14 @@ MAKES = {"providers/failover.py", "runtimes/loop/runtime.py"}
 KEYS = {
     "providers/keyed.py",
     "media/transcription.py",
+    "media/speech.py",
     "config/load.py",
     "operations/doctor.py",
     "providers/settings.py",
 }
-"""Who may read keys of providers: their factories, the transcription, and those who only count them."""
+"""Who may read keys of providers: their factories, what hears and speaks, and those who only count them."""
 
-TILL = {"media/transcription.py": "_post"}
+TILL = {"media/transcription.py": "_post", "media/speech.py": "_post"}
 """What reaches a provider on its own is called by one function alone, which pays for it."""
 
 
