@@ -96,7 +96,8 @@ class Thinking:
 
     def profile(self, agent: Agent, conversation: Conversation) -> Profile:
         """What is known of the model that answers there."""
-        memory, model = self._config.memory, self.minds.in_use(agent.name, conversation)
+        memory, configured = self._config.memory, agent.name in self._config.agents  # all but that of `/solve`
+        model = self.minds.in_use(agent.name, conversation) if configured else self._config.models.solve
         sizes = Sizes(memory.max_chars, memory.file_chars, memory.context_tokens or self._windows.of(model))
         return Profile(model, self._models.takes(model), sizes)
 
