@@ -101,13 +101,17 @@ class LarProcess:
         return await asyncio.wait_for(self._process.wait(), seconds)
 
     async def lar(self, *arguments: str, said: str = "") -> Ran:
-        """Run another command of the product in the same home, with `said` on its standard input."""
+        """Run another command of the product in the same home, with `said` on its standard input.
+
+        Where the tests' coverage is measured, so is the command's.
+        """
+        measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
         command = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "lar",
             *arguments,
-            env=self._env,
+            env={**self._env, **measured},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
