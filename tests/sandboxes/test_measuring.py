@@ -68,7 +68,7 @@ async def test_processes_that_nobody_knows(work: Path) -> None:
 
     taken: list[Any] = []
     assert await _ended(work, unknown, taken) is Ended.DISK
-    assert len(taken) > 4
+    assert len(taken) > 1  # what others write meanwhile counts, too
     for descriptor in taken:
         os.close(descriptor)
 
