@@ -192,15 +192,20 @@ def disk_deleted(given: Arguments) -> None:
 
 
 def disk_mapped(given: Arguments) -> None:
-    """Files without a name that are not even open."""
+    """Files without a name that are not even open. Where it gets no more addresses, it keeps what it has."""
     kept: list[Any] = []
-    while len(kept) * 16 * _MEGABYTE < given["most"]:
+    while len(kept) * 4 * _MEGABYTE < given["most"]:
         with open("file", "w+b", buffering=0) as file:
             os.unlink("file")
-            file.truncate(16 * _MEGABYTE)
-            kept.append(mmap.mmap(file.fileno(), 16 * _MEGABYTE))
-        kept[-1].write(b"x" * (16 * _MEGABYTE))
-        say(str(len(kept) * 16))
+            file.truncate(4 * _MEGABYTE)
+            try:
+                kept.append(mmap.mmap(file.fileno(), 4 * _MEGABYTE))
+            except OSError:
+                time.sleep(20)
+                return
+        for _ in range(4):
+            kept[-1].write(b"x" * _MEGABYTE)
+        say(str(len(kept) * 4))
 
 
 def disk_locked(given: Arguments) -> None:

@@ -120,10 +120,7 @@ def hiding(name: str) -> Judge:
         result = await stage.attack(name, _LITTLE_DISK, most=_DISK_WANTED)
         held = _number(result)
         too_much = held * MEGABYTE > _LITTLE_DISK.disk * _SEEN_LATE
-        no_more = "Cannot allocate memory" in _last_words(result)  # of its address space, before anybody looked
-        return (
-            f"had {held:.0f} MB" if too_much else _unless(result.out_of_disk or result.out_of_memory or no_more, result)
-        )
+        return f"had {held:.0f} MB" if too_much else _unless(result.out_of_disk or result.out_of_memory, result)
 
     return judge
 
