@@ -148,6 +148,17 @@ def spin(given: Arguments) -> None:
     say(str(used.children_user + used.children_system))
 
 
+_SPEED = 200 * _MEGABYTE
+"""Bytes a second: how late a watch is should show in what was written, not how fast this machine's disk is."""
+_NAMES_A_SECOND = 15_000
+_BEGIN = time.monotonic()
+
+
+def _keep_pace(seconds: float) -> None:
+    """Wait until so many seconds have passed since the start."""
+    time.sleep(max(0.0, _BEGIN + seconds - time.monotonic()))
+
+
 def _write_files(size: int, most: int) -> None:
     block = os.urandom(min(size, _MEGABYTE))
     written = number = 0
@@ -157,6 +168,7 @@ def _write_files(size: int, most: int) -> None:
             with open(f"file{number}", "wb", buffering=0) as file:
                 for _ in range(max(1, size // len(block))):
                     written += file.write(block)
+                    _keep_pace(written / _SPEED)
         except OSError as error:
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 return
@@ -177,7 +189,7 @@ def disk_names(given: Arguments) -> None:
     """Names without content, which take disk, too."""
     for number in range(given["names"]):
         with open(f"name{number}", "wb"):
-            pass
+            _keep_pace(number / _NAMES_A_SECOND)
     say("all names")
 
 
@@ -187,8 +199,7 @@ def disk_deleted(given: Arguments) -> None:
     while len(kept) * 16 * _MEGABYTE < given["most"]:
         kept.append(open("file", "w+b", buffering=0))  # noqa: SIM115  # it is kept open
         os.unlink("file")
-        _fill(kept[-1])
-        say(str(len(kept) * 16))
+        say(str(_fill(kept[-1], len(kept))))
 
 
 def disk_mapped(given: Arguments) -> None:
@@ -205,6 +216,7 @@ def disk_mapped(given: Arguments) -> None:
                 return
         for _ in range(4):
             kept[-1].write(b"x" * _MEGABYTE)
+        _keep_pace(len(kept) * 4 * _MEGABYTE / _SPEED)
         say(str(len(kept) * 4))
 
 
@@ -213,9 +225,9 @@ def disk_locked(given: Arguments) -> None:
     for number in range(given["most"] // (16 * _MEGABYTE)):
         os.mkdir(f"locked{number}")
         with open(f"locked{number}/file", "wb", buffering=0) as file:
-            _fill(file)
+            written = _fill(file, number + 1)
         os.chmod(f"locked{number}", 0)
-        say(str((number + 1) * 16))
+        say(str(written))
     os.chmod(".", 0)
 
 
@@ -226,13 +238,15 @@ def disk_deep(given: Arguments) -> None:
         os.chdir("d")
     for number in range(given["most"] // (16 * _MEGABYTE)):
         with open(f"file{number}", "wb", buffering=0) as file:
-            _fill(file)
-        say(str((number + 1) * 16))
+            say(str(_fill(file, number + 1)))
 
 
-def _fill(file: Any) -> None:
+def _fill(file: Any, number: int) -> int:
+    """Write 16 MB; how many that is with the files before."""
     for _ in range(16):
         file.write(b"x" * _MEGABYTE)
+    _keep_pace(number * 16 * _MEGABYTE / _SPEED)
+    return number * 16
 
 
 def output(_given: Arguments) -> None:

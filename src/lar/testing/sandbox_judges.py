@@ -126,9 +126,10 @@ def hiding(name: str) -> Judge:
 
 
 _LITTLE_DISK = replace(LIMITS, cpus=0.5, disk=64 * MEGABYTE)
-_DISK_WANTED = 1536 * MEGABYTE
+_DISK_WANTED = 1280 * MEGABYTE
 _SEEN_LATE = 16
-"""How many limits of disk an attacker may have had where it is only watched: on a busy machine, looks are late."""
+"""How many limits of disk an attacker may have had where it is only watched: five seconds of what it writes at its pace,
+as looks are late on a busy machine."""
 
 
 async def floods(stage: Stage) -> str:
