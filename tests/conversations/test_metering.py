@@ -39,6 +39,7 @@ class Told:
     def __init__(self) -> None:
         self.refusals: list[str] = []
         self.warnings: list[str] = []
+        self.fails = False
 
     def refused(self, connection: Connection, standing: Standing, day: str, now: float, /) -> None:
         """A refusal."""
@@ -48,6 +49,8 @@ class Told:
     def warned(self, connection: Connection, payer: Payer, near: Sequence[Standing], day: str, now: float, /) -> None:
         """Warnings."""
         del connection, payer, day, now
+        if self.fails:
+            raise StoreError("the disk is full")
         self.warnings += [standing.account.key for standing in near]
 
 
@@ -185,13 +188,22 @@ async def test_a_new_day_and_a_new_month_begin_anew(db: Database, clock: FakeClo
     assert told.refusals == ["total:month:", "total:day:", "total:day:"]
 
 
-async def test_a_warning_is_given_once(db: Database, clock: FakeClock, told: Told) -> None:
-    """R-LM-5: from 80 % on, the next call warns, once a day."""
+async def test_a_warning_that_was_not_written_is_given_by_the_next_call(
+    db: Database, clock: FakeClock, told: Told
+) -> None:
+    """R-LM-5: from 80 % on a call warns; where the call did not come about, nor did its warning: the next one warns."""
     meter = meter_of(db, clock, told, person=PersonCap(day=1.0))
-    for _ in range(3):
-        hold = await meter.reserve(ANN, "a:b", Spent(usd=0.1))
-        meter.settle(hold, Spent(1, 1, 0.42))
-        await meter.close()
+    hold = await meter.reserve(ANN, "a:b", Spent(usd=0.1))
+    meter.settle(hold, Spent(1, 1, 0.42))
+    await meter.close()
+    assert told.warnings == []
+    meter.settle(await meter.reserve(ANN, "a:b", Spent(usd=0.1)), Spent(1, 1, 0.42))
+    await meter.close()
+    told.fails = True
+    with pytest.raises(StoreError):
+        await meter.reserve(ANN, "a:b", Spent(usd=0.1))
+    told.fails = False
+    await meter.reserve(ANN, "a:b", Spent(usd=0.1))
     assert told.warnings == ["person:day:1"]
 
 

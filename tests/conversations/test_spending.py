@@ -106,6 +106,18 @@ async def test_warnings(house: Household) -> None:
     assert house.channel.texts("9")[1:] == ["⚠️ $9.90 of $10 are used: the budget of everything together for this day."]
 
 
+async def test_a_warning_in_a_group_names_no_sums(house: Household) -> None:
+    """R-LM-5: what somebody spends is nobody else's business in a group."""
+    spending = furnish(house)
+    await house.ask("hello", chat=house.channel.chat("1", "-5"))
+    payer = Payer(PrincipalId(1), "main", conversation_id=ConversationId(1))
+    await house.db.write(spending.warned, payer, [PERSON], DAY, house.clock())
+    await house.until(lambda: len(house.channel.texts("-5")) > 1)
+    assert house.channel.texts("-5")[1:] == [
+        "⚠️ Nearly used up: the budget of Ann for this day. /usage in our private chat says how much."
+    ]
+
+
 async def test_usage(house: Household) -> None:
     """R-LM-5: everybody sees their own; an admin in private sees everybody's by person, agent and model."""
     furnish(house)

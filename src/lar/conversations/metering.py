@@ -56,7 +56,6 @@ class StoreMeter:
         self._clock = clock
         self._zone = zone
         self._notices = notices
-        self._warned: set[tuple[str, str]] = set()
         self._settling: set[asyncio.Task[None]] = set()
 
     @property
@@ -131,9 +130,7 @@ class StoreMeter:
             if refused is not None:
                 self._notices.refused(connection, refused, day, now)
                 return refused
-        near = [one for one in policy.warnings(self._settings, found) if (one.account.key, day) not in self._warned]
-        if near:
-            self._warned |= {(one.account.key, day) for one in near}
+        if near := policy.warnings(self._settings, found):
             self._notices.warned(connection, payer, near, day, now)
         return budgets.reserve(connection, payer, model, most, day, now)
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from lar.conversations.admins import Telling
 from lar.conversations.metering import add_for_today, raised
 from lar.conversations.strings import say
+from lar.domain.conversation import Place
 from lar.domain.delivery import Button, Part
 from lar.domain.ids import ConversationId, PrincipalId
 from lar.domain.principal import Principal
@@ -16,7 +17,7 @@ from lar.domain.spend import Payer
 from lar.policy import budgets as policy
 from lar.policy.budgets import Account, Scope, Standing
 from lar.policy.settings import BudgetSettings
-from lar.store import budgets, deliveries, lasting, people
+from lar.store import budgets, conversations, deliveries, lasting, people
 from lar.store.budgets import Line
 
 RAISE = "budget:"
@@ -58,15 +59,21 @@ class Spending:
             if not _first_time(connection, f"warned:{standing.account.key}", day):
                 continue
             if standing.account.scope is Scope.PERSON and payer.conversation_id:
-                language = people.get(connection, payer.principal_id).language or self.telling.language
-                text = say(language, "budget_warned", **_words(connection, standing, language))
-                deliveries.add(connection, ConversationId(payer.conversation_id), [Part(text)], now)
+                self._warn_person(connection, payer, standing, now)
                 continue
 
             def worded(language: str, standing: Standing = standing) -> str:
                 return say(language, "budget_warned", **_words(connection, standing, language))
 
             self.telling.tell(connection, worded, now)
+
+    def _warn_person(self, connection: Connection, payer: Payer, standing: Standing, now: float) -> None:
+        """In a group without the sums: what somebody spends is theirs."""
+        here = conversations.get(connection, ConversationId(payer.conversation_id))
+        language = people.get(connection, payer.principal_id).language or self.telling.language
+        said = "budget_near" if here.place is Place.GROUP else "budget_warned"
+        text = say(language, said, **_words(connection, standing, language))
+        deliveries.add(connection, here.id, [Part(text)], now)
 
     def allow_more(self, connection: Connection, data: str, by: Principal, now: float) -> str | None:
         """An admin pressed the button: what to tell them; None if its day is over, or it was pressed already."""

@@ -128,8 +128,8 @@ def hiding(name: str) -> Judge:
 _LITTLE_DISK = replace(LIMITS, cpus=0.5, disk=64 * MEGABYTE)
 _DISK_WANTED = 1280 * MEGABYTE
 _SEEN_LATE = 16
-"""How many limits of disk an attacker may have had where it is only watched: five seconds of what it writes at its pace,
-as looks are late on a busy machine."""
+"""How many limits of disk an attacker may have had where it is only watched: what it writes in five seconds, as looks
+are late on a busy machine."""
 
 
 async def floods(stage: Stage) -> str:
