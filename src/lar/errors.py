@@ -17,6 +17,7 @@ LarError
 │   ├── BudgetReached      no more may be spent on this
 │   ├── LimitReached       a limit of the turn was reached
 │   └── HandedOver         somebody else must decide; the turn ends, the decision starts a new one
+├── ScheduleError          a time, a rule or a runbook that cannot be
 ├── ChannelError           a channel cannot do what was asked
 │   ├── SendLater          not now: `after` seconds
 │   ├── SendUncertain      no answer came: it may have arrived, or not
@@ -156,6 +157,10 @@ class HandedOver(ThinkingError):
     def __init__(self, summary: str) -> None:
         super().__init__("limit", f"an admin must decide: {summary}")
         self.summary = summary
+
+
+class ScheduleError(LarError):
+    """A time, a rule or a runbook that cannot be: the message says what is wrong with it."""
 
 
 class ChannelError(LarError):

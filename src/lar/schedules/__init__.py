@@ -1,0 +1,1 @@
+"""When: reminders, cron, heartbeat, system events, runbooks."""
