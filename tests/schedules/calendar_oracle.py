@@ -3,8 +3,9 @@
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import product
 from zoneinfo import ZoneInfo
 
 from lar.domain.schedule import Quiet
@@ -70,16 +71,14 @@ class Stretch:
         if pattern.hours is None:
             return {m for m, local in zip(self.minutes, self.shown, strict=True) if pattern.fits(local)}
         found: set[int] = set()
-        local, end = self.shown[0], self.highest[-1]
-        while local <= end:
-            if not pattern.fits_day(local.date()):
-                local = datetime.combine(local.date() + timedelta(days=1), datetime.min.time())
-                continue
-            if pattern.fits(local):
-                due = self.at[local][0] if local in self.at else self.first_not_before(local)
-                if due is not None:
-                    found.add(due)
-            local += timedelta(minutes=1)
+        day = self.shown[0].date()
+        while day <= self.highest[-1].date():
+            for hour, minute in product(pattern.hours, range(60) if pattern.minutes is None else pattern.minutes):
+                local = datetime.combine(day, time(hour, minute))
+                if pattern.fits_day(day) and local >= self.shown[0]:
+                    due = self.at[local][0] if local in self.at else self.first_not_before(local)
+                    found.update(() if due is None else (due,))
+            day += timedelta(days=1)
         return found
 
     def hush(self, due: Iterable[int], quiet: Quiet) -> set[int]:

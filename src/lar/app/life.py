@@ -77,6 +77,7 @@ from lar.policy.access import AccessRules
 from lar.policy.gate import Gate
 from lar.runtimes.settings import AgentSettings
 from lar.sandboxes.choose import Chooser, backend
+from lar.schedules.timekeeping import Timekeeping
 from lar.store.backend import Probe
 from lar.store.database import Connection, Database
 from lar.store.mcp import Change
@@ -155,6 +156,13 @@ class App:
         )
         self._runs_commands = config.tools.shell.enabled or config.tools.python_exec.enabled
         self.sandboxes = Chooser(config.sandbox, self.problems.report, partial(backend, home=config.home))
+        self.time = Timekeeping(
+            self.db,
+            config.schedules,
+            config.tools.time_zone,
+            config.conversations.default_language,
+            self.clock,
+        )
         self.browsers = Browsers(config.tools.browser, Outside(config.tools.network))
         self._speech = self._build_speech()
         self.agents = self._build_agents(extras.tools)
@@ -238,6 +246,7 @@ class App:
                 group.create_task(supervisor.forever("engine", self.engine.run))
                 group.create_task(supervisor.forever("emergency stop", self._heed_halt))
                 group.create_task(supervisor.once("housekeeping", self._keep_house))
+                group.create_task(supervisor.forever("schedules", self.time.clockwork.run))
             if "web" in parts:
                 group.create_task(supervisor.forever("web", self._serve_web))
             if "worker" in parts:
@@ -432,6 +441,7 @@ class App:
                 self.db, self._speech, self._files, self.config.conversations.default_language, self.clock
             ),
             **self.remembering.handlers,
+            **self.time.handlers,
         }
         return Engine(self.db, handlers, self.config.engine, self.clock)
 
@@ -476,6 +486,7 @@ class App:
             self._thinking.spending,
             self.remembering.compact,
             self._speech,
+            self.time.reminders,
         )
 
     def _system_prompt(self, agent: Agent, conversation: Conversation, principal: Principal) -> str:

@@ -14,6 +14,7 @@ from lar.policy.settings import BudgetSettings, PolicySettings
 from lar.providers.settings import ModelSettings, ProviderSettings
 from lar.runtimes.settings import AgentSettings
 from lar.sandboxes.settings import SandboxSettings
+from lar.schedules.settings import ScheduleSettings
 from lar.store.settings import StoreSettings
 from lar.tools.settings import ToolSettings
 from lar.web.settings import ServerSettings
@@ -57,6 +58,7 @@ class Settings(BaseModel):
     engine: EngineSettings = Field(default_factory=EngineSettings, description="How durable work is carried out.")
     memory: MemorySettings = Field(default_factory=MemorySettings, description="What a prompt is reminded of.")
     media: MediaSettings = Field(default_factory=MediaSettings, description="What a model gets of files people send.")
+    schedules: ScheduleSettings = Field(default_factory=ScheduleSettings, description="What happens by the clock.")
     policy: PolicySettings = Field(default_factory=PolicySettings, description="What is forbidden.")
     budgets: BudgetSettings = Field(default_factory=BudgetSettings, description="What models may cost.")
     support: SupportSettings = Field(default_factory=SupportSettings, description="What is done about errors.")

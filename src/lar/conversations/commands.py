@@ -16,7 +16,9 @@ from lar.conversations.remembered import Compact, no_compact, remembered
 from lar.conversations.speaking import Speech, voice
 from lar.conversations.spending import Spending
 from lar.conversations.strings import CATALOGUES, duration, say
+from lar.conversations.timing import Asking, NoTimekeeper, Timekeeper
 from lar.domain.conversation import Conversation, Mode, Place
+from lar.domain.delivery import Part
 from lar.domain.inbound import Sender
 from lar.domain.principal import Principal
 from lar.domain.question import Question, Scope
@@ -49,6 +51,7 @@ class Facts:
     spending: Spending | None = None
     compact: Compact = no_compact
     speech: Speech = field(default_factory=Speech)
+    time: Timekeeper = field(default_factory=NoTimekeeper)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +71,17 @@ class Visit:
         """Lar's sentence in this person's language."""
         return say(self.language, key, **values)
 
+    @property
+    def asking(self) -> Asking:
+        """The same as schedules take it."""
+        return Asking(self.connection, self.principal, self.conversation, self.language, self.now)
+
 
 @dataclass(frozen=True, slots=True)
 class ControlCommand:
     """A command: what it does, and who may use it."""
 
-    run: Callable[[Visit, str], str]
+    run: Callable[[Visit, str], str | Part]
     admin: bool = False
 
 
@@ -121,7 +129,8 @@ def _status(visit: Visit, _argument: str) -> str:
         sent=counts.get("sent", 0),
         resent=counts["resent"],
         last=visit.say("status_last", id=newest.id, state=newest.state) if newest else visit.say("status_no_turn"),
-        problems=problems or visit.say("status_no_problems"),
+        problems="\n".join(filter(None, (visit.facts.time.absence(visit.asking), problems)))
+        or visit.say("status_no_problems"),
     )
 
 
@@ -333,6 +342,14 @@ def _voice(visit: Visit, argument: str) -> str:
     return voice(visit.connection, visit.facts.speech, here, visit.principal, argument, visit.language)
 
 
+def _reminders(visit: Visit, argument: str) -> Part:
+    return visit.facts.time.reminders(visit.asking, argument)
+
+
+def _timezone(visit: Visit, argument: str) -> str:
+    return visit.facts.time.zone(visit.asking, argument)
+
+
 def _setnotify(visit: Visit, argument: str) -> str:
     if argument.strip().lower() == "off":
         return visit.say("notify_off" if admins.drop_notify_chat(visit.connection) else "notify_none")
@@ -365,6 +382,8 @@ COMMANDS: Mapping[str, ControlCommand] = {
     "memory": ControlCommand(_memory),
     "compact": ControlCommand(_compact),
     "voice": ControlCommand(_voice),
+    "reminders": ControlCommand(_reminders),
+    "timezone": ControlCommand(_timezone),
     "login": ControlCommand(_login),
     "logout": ControlCommand(_logout),
 }
@@ -401,7 +420,7 @@ def parse(text: str) -> tuple[str, str] | None:
     return None if match is None else (match[1].lower(), match[2] or "")
 
 
-def answer(visit: Visit, name: str, argument: str) -> str:
+def answer(visit: Visit, name: str, argument: str) -> str | Part:
     """Carry out a command and say what came of it."""
     command = COMMANDS.get(name)
     if command is None:

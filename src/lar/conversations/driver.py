@@ -147,6 +147,7 @@ class TurnHandler:
     async def _request(self, work: Work, context: JobContext, joined: Joined, heard: Heard) -> TurnRequest:
         around = self._around
         agent = around.agents.of(work.turn.agent)
+        schedule = str(context.job.payload.get("schedule", ""))
         desk = TurnDesk(around.db, work, context, self._language(work), around.prompting.ask_seconds, around.clock)
         caller = ToolContext(
             work.principal,
@@ -156,6 +157,7 @@ class TurnHandler:
             mode=work.conversation.mode or around.prompting.mode,
             taint=tuple(dict.fromkeys((*work.taint, *heard.sources))),
             desk=desk,
+            unattended=bool(schedule),
         )
         composed = work.prompt(heard.prompt)
         return TurnRequest(
@@ -170,7 +172,7 @@ class TurnHandler:
             steering=joined if joined.wanted(around.settings.queue_mode) else None,
             media=heard.media,
             model=around.prompting.profile(agent, work.conversation).model,
-            payer=_payer(work, agent),
+            payer=replace(_payer(work, agent), schedule=schedule),
         )
 
     async def _hear(self, work: Work, said: Sequence[Message], context: JobContext, journal: Journal) -> Heard:

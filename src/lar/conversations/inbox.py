@@ -7,7 +7,7 @@ from dataclasses import replace
 import structlog
 from sqlalchemy import Connection
 
-from lar.conversations import answers, changed_tools, commands, lane, pairing, pending, questions, solving
+from lar.conversations import answers, changed_tools, commands, lane, pairing, pending, questions, solving, timing
 from lar.conversations.commands import Facts, Visit
 from lar.conversations.settings import ConversationSettings
 from lar.conversations.spending import RAISE
@@ -231,14 +231,16 @@ def _recognise(
     if known is None:
         newcomer = Principal(PrincipalId(0), name, role, sender.language)
         return people.add(connection, update.channel, update.account, sender.user, newcomer, now)
-    current = Principal(known.principal.id, name, role, sender.language or known.principal.language)
+    before = known.principal
+    current = replace(before, name=name, role=role, language=sender.language or before.language)
     if current != known.principal:
         people.change(connection, current)
     return current
 
 
-def _reply(visit: Visit, text: str) -> None:
-    deliveries.add(visit.connection, visit.conversation.id, [Part(text)], visit.now)
+def _reply(visit: Visit, said: str | Part) -> None:
+    part = said if isinstance(said, Part) else Part(said)
+    deliveries.add(visit.connection, visit.conversation.id, [part], visit.now)
 
 
 def _edit(visit: Visit, said: Text) -> InboundState:
@@ -281,6 +283,8 @@ def _press(visit: Visit, press: Press) -> InboundState:
         return _press_proposal(visit, press, proposal)
     if press.data.startswith((changed_tools.PRESS, pairing.APPROVE, pairing.DENY, RAISE)):
         return _press_of_admins(visit, press)
+    if press.data.startswith(timing.PRESS):
+        return _press_reminder(visit, press)
     _acknowledge(visit, press, visit.say("press_stale"))
     return InboundState.IGNORED
 
@@ -336,6 +340,17 @@ def _press_proposal(visit: Visit, press: Press, proposal: JobId) -> InboundState
     told = solving.take_up(visit.connection, visit.conversation, visit.principal.id, proposal, visit.now)
     _acknowledge(visit, press, visit.say(told) if told else "")
     return InboundState.TAKEN
+
+
+def _press_reminder(visit: Visit, press: Press) -> InboundState:
+    """A button below a reminder; what comes of it takes the reminder's place."""
+    reaction = visit.facts.time.pressed(visit.asking, press.data)
+    if reaction.edits:
+        edit = Part(reaction.text, edit_of=press.message_id, answers_press=press.press_id)
+        deliveries.add(visit.connection, visit.conversation.id, [edit], visit.now)
+    else:
+        _acknowledge(visit, press, reaction.text)
+    return InboundState.TAKEN if reaction.taken else InboundState.IGNORED
 
 
 def _acknowledge(visit: Visit, press: Press, text: str) -> None:

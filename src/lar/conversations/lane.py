@@ -17,7 +17,7 @@ from lar.domain.message import Author, Message
 from lar.domain.question import Question
 from lar.domain.turn import Turn, TurnState
 from lar.domain.values import JsonObject
-from lar.store import deliveries, jobs, lasting, messages, turns
+from lar.store import deliveries, jobs, lasting, messages, schedules, turns
 from lar.store import questions as stored_questions
 from lar.store.database import notify
 
@@ -252,6 +252,7 @@ def stop_everything(connection: Connection, by: PrincipalId, now: float) -> Stop
 def let_go_on(connection: Connection) -> bool:
     """End the emergency stop. False if there was none."""
     notify(connection, "jobs")
+    notify(connection, schedules.TOPIC)
     return lasting.drop(connection, jobs.HALT)
 
 

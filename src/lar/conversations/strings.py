@@ -3,6 +3,8 @@
 import math
 from collections.abc import Mapping
 
+from lar.conversations import strings_of_time
+
 _EN: Mapping[str, str] = {
     "unauthorized": "Unauthorized.\nuser_id: {user}\nchat_id: {chat}",
     "pairing": "This assistant is private. Your pairing code is {code} (valid for 1 hour). The owner can approve it.",
@@ -522,7 +524,10 @@ _ES: Mapping[str, str] = {
     "days": "{n} d",
 }
 
-CATALOGUES: Mapping[str, Mapping[str, str]] = {"en": _EN, "es": _ES}
+CATALOGUES: Mapping[str, Mapping[str, str]] = {
+    "en": {**_EN, **strings_of_time.EN},
+    "es": {**_ES, **strings_of_time.ES},
+}
 
 
 _TWO_MINUTES = 120
@@ -530,7 +535,7 @@ _TWO_MINUTES = 120
 
 def say(language: str, key: str, **values: object) -> str:
     """Lar's sentence `key` in this language (an IETF tag; English where it is not spoken)."""
-    catalogue = CATALOGUES.get(language.partition("-")[0].lower(), _EN)
+    catalogue = CATALOGUES.get(language.partition("-")[0].lower(), CATALOGUES["en"])
     return catalogue[key].format(**values)
 
 

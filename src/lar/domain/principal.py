@@ -18,13 +18,14 @@ class Principal:
     """A person Lar knows, whichever channels they use.
 
     `name` is what the prompt calls them (a configured alias, else the name the channel gives). `language` is an
-    IETF tag as the channel reported it, empty if unknown.
+    IETF tag as the channel reported it, empty if unknown; `zone` their time zone, an IANA name, empty for the house's.
     """
 
     id: PrincipalId
     name: str
     role: Role
     language: str = ""
+    zone: str = ""
 
     @property
     def is_admin(self) -> bool:

@@ -11,7 +11,12 @@ from lar.store.schema import identity, login, pairing, principal
 
 _FIND = (
     select(
-        principal.c.id, principal.c.name, principal.c.role, principal.c.language, identity.c.granted.label("granted")
+        principal.c.id,
+        principal.c.name,
+        principal.c.role,
+        principal.c.language,
+        principal.c.zone,
+        identity.c.granted.label("granted"),
     )
     .join(identity, identity.c.principal_id == principal.c.id)
     .where(
@@ -58,7 +63,7 @@ class Pairing:
 
 
 def _principal(row: Row[*tuple[object, ...]]) -> Principal:
-    return Principal(PrincipalId(row.id), row.name, Role(row.role), row.language)
+    return Principal(PrincipalId(row.id), row.name, Role(row.role), row.language, row.zone)
 
 
 def find(connection: Connection, channel: str, account: str, user: str) -> Known | None:
@@ -97,6 +102,11 @@ def change(connection: Connection, who: Principal) -> None:
     connection.execute(
         update(principal).where(principal.c.id == who.id).values(name=who.name, role=who.role, language=who.language)
     )
+
+
+def set_zone(connection: Connection, principal_id: PrincipalId, zone: str) -> None:
+    """Let a person live in this time zone (an IANA name); empty: in that of the house."""
+    connection.execute(update(principal).where(principal.c.id == principal_id).values(zone=zone))
 
 
 def grant(connection: Connection, channel: str, account: str, user: str, *, granted: bool) -> bool:

@@ -140,6 +140,8 @@ principal = Table(
     _text("role"),
     _text("language"),
     _time("created_at"),
+    # An IANA name; empty: that of the house.
+    _text("zone"),
 )
 
 identity = Table(
@@ -462,5 +464,84 @@ reservation = Table(
     _number("output_tokens"),
     _amount("usd"),
     _time("created_at"),
+    sqlite_autoincrement=True,
+)
+
+# ---- when something is to happen
+
+schedule = Table(
+    "schedule",
+    metadata,
+    _id(),
+    # reminder, prompt or task
+    _text("kind"),
+    _text("text"),
+    Column("timing", JSON, nullable=False),
+    # Whose it is and where it happens; both empty for a task.
+    Column("principal_id", Id, ForeignKey("principal.id", ondelete="CASCADE")),
+    Column("conversation_id", Id, ForeignKey("conversation.id", ondelete="CASCADE")),
+    # What must not be made twice.
+    Column("key", Text, unique=True),
+    _text("state"),
+    # Empty: never again.
+    _time("next_due", nullable=True),
+    # How often it is due at most from now on; empty: without end.
+    Column("left", Integer),
+    _amount("jitter"),
+    _text("missed"),
+    _number("missed_count"),
+    _time("missed_at", nullable=True),
+    _number("fired"),
+    # Content from outside that was in sight when it was made: a list of sources.
+    Column("taint", JSON),
+    Column("options", JSON, nullable=False),
+    _time("created_at"),
+    Index("ix_schedule_next_due", "next_due"),
+    Index("ix_schedule_principal", "principal_id", "state"),
+    sqlite_autoincrement=True,
+)
+
+firing = Table(
+    "firing",
+    metadata,
+    _id(),
+    Column("schedule_id", Id, ForeignKey("schedule.id", ondelete="CASCADE"), nullable=False),
+    _time("due_at"),
+    _text("state"),
+    # It begins after its time; and how many more it makes up for.
+    _flag("late"),
+    _number("missed"),
+    # The job that carries it out, and the turn it caused.
+    Column("job_id", Id),
+    Column("turn_id", Id, index=True),
+    _text("note"),
+    # Which of its buttons was pressed.
+    _text("answered"),
+    _time("fired_at"),
+    _time("ended_at", nullable=True),
+    # The hard guarantee: once, whoever fires.
+    UniqueConstraint("schedule_id", "due_at"),
+    Index("ix_firing_fired_at", "fired_at"),
+    sqlite_autoincrement=True,
+)
+
+event = Table(
+    "event",
+    metadata,
+    # Something happened that a heartbeat looks at.
+    _id(),
+    _text("kind"),
+    _text("text"),
+    # What must not be told twice.
+    Column("key", Text, unique=True),
+    # Whom it concerns; empty: the owner.
+    Column("principal_id", Id, ForeignKey("principal.id", ondelete="CASCADE")),
+    # Where it came from, if its content is from outside.
+    _text("source"),
+    _time("created_at"),
+    # The turn that took it.
+    Column("turn_id", Id),
+    _time("taken_at", nullable=True),
+    Index("ix_event_taken_at", "taken_at"),
     sqlite_autoincrement=True,
 )

@@ -49,6 +49,8 @@ from lar.policy.gate import Gate
 from lar.providers.asking import Ask, PaidAsk
 from lar.providers.contract import Input
 from lar.runtimes.contract import Finished, TurnRequest
+from lar.schedules.settings import ScheduleSettings
+from lar.schedules.timekeeping import Timekeeping
 from lar.store import deliveries, jobs, turns
 from lar.store.backend import Unit
 from lar.store.database import Database
@@ -129,6 +131,7 @@ class Plan:
     """The model of `/solve`; None: there is none."""
     support: SupportSettings = field(default_factory=SupportSettings)
     speech: Speech = field(default_factory=Speech)
+    schedules: ScheduleSettings = field(default_factory=ScheduleSettings)
 
 
 class Household:
@@ -152,6 +155,7 @@ class Household:
         self.remembering = Remembering(
             self.db, plan.ask, plan.memory or MemorySettings(style="window"), plan.time_zone, self.clock, compacted
         )
+        self.time = Timekeeping(self.db, plan.schedules, plan.time_zone, plan.settings.default_language, self.clock)
         self.facts = Facts(
             "1.2.3",
             self.clock(),
@@ -161,6 +165,7 @@ class Household:
             solves=plan.solver is not None,
             compact=self.remembering.compact,
             speech=plan.speech,
+            time=self.time.reminders,
         )
         self.inbox = Inbox(self.db, accounts, plan.settings, self.facts, self.clock)
         self.prompting = self._prompting(plan)
@@ -189,6 +194,7 @@ class Household:
             HINT: hints,
             SPEAK: SpeakHandler(self.db, plan.speech, plan.folder / "files", "en", self.clock),
             **self.remembering.handlers,
+            **self.time.handlers,
         }
         self.engine = Engine(self.db, handlers, plan.engine, self.clock)
         self._tasks: list[asyncio.Task[None]] = []
@@ -224,6 +230,7 @@ class Household:
     def work(self) -> None:
         """Begin to do turns."""
         self._tasks.append(asyncio.create_task(self.engine.run()))
+        self._tasks.append(asyncio.create_task(self.time.clockwork.run()))
 
     def deliver(self) -> None:
         """Begin to send."""

@@ -104,7 +104,8 @@ class ToolContext:
     """Who calls a tool, and where.
 
     `call` is the key of the call, unique in the turn and the same when the turn is resumed. `taint` names the content
-    from outside that is in the context by now; `desk` is where the person can be asked.
+    from outside that is in the context by now; `desk` is where the person can be asked. `unattended`: a schedule began
+    the turn, so that nobody is there to approve of anything.
     """
 
     principal: Principal
@@ -115,6 +116,7 @@ class ToolContext:
     taint: tuple[str, ...] = ()
     call: str = ""
     desk: Desk = field(default_factory=Nobody)
+    unattended: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,7 @@ class TurnTools:
         decision = self._gate.decide(act)
         if decision.verdict is Verdict.ASK:
             permission = await self._desk.permitted(tool.name, effect.target)
-            decision = self._gate.decide(replace(act, permitted=permission)) if permission else decision
+            decision = self._gate.decide(replace(act, permitted=permission, unattended=who.unattended))
         if decision.verdict is not Verdict.ASK:
             return decision
 

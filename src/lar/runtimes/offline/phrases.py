@@ -36,7 +36,7 @@ def understand(prompt: str) -> list[Wish]:
     A note goes on through paragraphs that are no wish of their own.
     """
     wishes: list[Wish] = []
-    for paragraph in re.split(r"\n\s*\n", prompt.strip()):
+    for paragraph in re.split(r"\n\s*\n", _SCHEDULED.sub("", prompt).strip()):
         wish = read(paragraph.strip())
         last = wishes[-1] if wishes else None
         if isinstance(wish, Help) and not wish.understood and isinstance(last, Call) and last.tool == "save_note":
@@ -71,6 +71,8 @@ def expression_of(text: str, language: Language) -> str | None:
     return " ".join(found.split()) if arithmetic else None
 
 
+_SCHEDULED = re.compile(r"\A\[(?:scheduled|programado)[^\]\n]*\]\n")
+"""What stands before the text of a scheduled prompt."""
 _SPANISH = re.compile(r"[¿¡ñáéíóú]|\b(?:qu[eé]|el|la|los|las|de|una?|para|por|hola|gracias|nota|hora)\b", re.IGNORECASE)
 _ARITHMETIC = re.compile(r"(?:[\d\s.,()+*/%^×÷·−√-]|sqrt|abs|round|floor|ceil|min|max|of)+")  # noqa: RUF001  # typed so
 _SPOKEN = (
