@@ -11,18 +11,19 @@ from lar.app import App
 from lar.config import load
 from lar.conversations.commands import COMMANDS
 from lar.domain.conversation import Address, Conversation, Place
-from lar.domain.ids import ConversationId, JobId, MemoryId, MessageId, PrincipalId, QuestionId, TurnId
+from lar.domain.ids import ConversationId, JobId, MemoryId, MessageId, PrincipalId, QuestionId, ScheduleId, TurnId
 from lar.domain.inbound import Attachment, AttachmentKind, Inbound, Sender, Text
 from lar.domain.memory import Kind, Memory, Owner
 from lar.domain.message import Author, Message
 from lar.domain.principal import Principal, Role
 from lar.domain.question import Question, QuestionKind, QuestionState
+from lar.domain.schedule import Once, Schedule, ScheduleKind, Timing
 from lar.domain.spend import Payer, Spent
 from lar.domain.turn import Turn, TurnState
 from lar.errors import LarError
 from lar.memory.files import WorkspaceFiles
 from lar.memory.recall import Recall, recall
-from lar.store import budgets, conversations, memories, messages, notes, people, questions, turns
+from lar.store import budgets, conversations, memories, messages, notes, people, questions, schedules, turns
 from lar.store.database import Connection
 from lar.store.schema import delivery
 from lar.tools.contract import ToolContext
@@ -102,6 +103,10 @@ TOOLS: Mapping[str, Sequence[Arguments]] = {
     "browser_query_selector": [{"selector": "*"}],
     "browser_wait_for": [{"text": "ANN", "seconds": 0.1}],
     "browser_screenshot": [{}, {"whole": True, "send": True}],
+    "schedule_prompt": [],
+    "list_scheduled_prompts": [{}, {"include_ended": True}],
+    "cancel_scheduled_prompt": [{"schedule": "1"}, {"schedule": "annsecret"}],
+    "delete_scheduled_prompt": [{"schedule": "1"}, {"schedule": "annsecret"}],
 }
 """How each tool could be made to give something away. One without a try has no way to: it asks or tells whoever calls,
 reaches outside, or looks at the house. Browsers with a page in them are tried with the browser's own tests."""
@@ -167,6 +172,18 @@ def furnish(connection: Connection) -> None:
     )
     questions.add(connection, asked)
     notes.save(connection, PrincipalId(1), PRIVATE, PRIVATE, NOW)
+    schedules.add(
+        connection,
+        Schedule(
+            ScheduleId(0),
+            ScheduleKind.REMINDER,
+            PRIVATE,
+            Timing(Once(2 * NOW)),
+            PrincipalId(1),
+            ConversationId(1),
+            next_due=2 * NOW,
+        ),
+    )
     for kind in Kind:
         here = ConversationId(1) if kind is Kind.EXCHANGE else None
         turn = TurnId(1) if kind is Kind.EXCHANGE else None
@@ -247,6 +264,7 @@ ANN = ToolContext(Principal(PrincipalId(1), "Ann", Role.USER), ConversationId(1)
         ("read_file", {"path": "secret.txt"}),
         ("self_insert_artifact", {"path": "uploads/photo.png"}),
         ("send_file", {"path": "secret.txt"}),
+        ("list_scheduled_prompts", {}),
     ],
 )
 async def test_ann_finds_her_own(app: App, name: str, arguments: Arguments) -> None:
@@ -273,7 +291,7 @@ async def test_ann_finds_her_own_by_commands(app: App, require: Require, name: s
 ARGUMENTS = ("", "1", "2", "3", "4", "5", "1 always", "delete 1", "replace 1 x", f"once {PRIVATE.lower()}")
 COMMANDS_TRIED = """
     help start new stop cancel queue status whoami where synccommands mode model approvals approve deny emergency_stop
-    resume usage problems solve setnotify memory compact voice login logout
+    resume usage problems solve setnotify memory compact voice reminders timezone login logout
 """
 """Each of them with every argument. A new one whose arguments are others gets them above."""
 

@@ -1,6 +1,7 @@
 """Schedules and people for tests."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from sqlalchemy import Connection, select
 
@@ -8,10 +9,15 @@ from lar.domain.conversation import Address, Place
 from lar.domain.ids import ConversationId, PrincipalId, ScheduleId
 from lar.domain.principal import Principal, Role
 from lar.domain.schedule import Firing, Once, Schedule, ScheduleKind, Timing
+from lar.runtimes.contract import Finished, RuntimeEvent, TurnRequest
+from lar.schedules.settings import ScheduleSettings
 from lar.store import conversations, people, schedules
 from lar.store.database import Database
 from lar.store.schema import firing as firings
 from lar.store.schema import job
+from lar.testing.household import Household, Plan
+from lar.testing.runtime import Act
+from lar.tools.contract import ToolCall
 
 NOW = 1_700_000_000.0
 
@@ -62,3 +68,34 @@ async def only(db: Database, schedule_id: ScheduleId) -> Firing:
     """The one firing of a schedule."""
     (found,) = await db.read(schedules.firings, schedule_id)
     return found
+
+
+def plan(folder: Path, **more: int) -> Plan:
+    """A household with these tools."""
+    return Plan(folder, schedule_tools=True, schedules=ScheduleSettings.model_validate(more))
+
+
+def calls(name: str, **arguments: object) -> Act:
+    """A runtime that calls a tool and answers with what it gave."""
+
+    async def act(request: TurnRequest) -> RuntimeEvent:
+        outcome = await request.toolbox.execute(ToolCall("1", name, arguments))
+        return Finished(f"{outcome.status}: {outcome.text}")
+
+    return act
+
+
+async def call(house: Household, name: str, **arguments: object) -> str:
+    """What a tool gives to a model that calls it."""
+    house.runtime.then(calls(name, **arguments))
+    return await house.ask("go on")
+
+
+async def kept(house: Household, *, active: bool = True) -> list[Schedule]:
+    """What user 1 has scheduled."""
+
+    def read(connection: Connection) -> list[Schedule]:
+        known = people.find(connection, "fake", "main", "1")
+        return schedules.of_person(connection, known.principal.id, active=active) if known else []
+
+    return await house.db.read(read)

@@ -380,6 +380,7 @@ class App:
                 *self._command_tools(),
                 *camera_tools(Cameras(self.config.tools.camera), self._artifacts.keep),
                 *browser_tools(self.browsers, self._artifacts.keep),
+                *self.time.tools,
                 *extra_tools,
             )
         }

@@ -1,7 +1,7 @@
 """When something is to happen, and one time it did."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from lar.domain.ids import ConversationId, FiringId, JobId, PrincipalId, ScheduleId, TurnId
@@ -67,13 +67,21 @@ class Every:
 
 
 @dataclass(frozen=True, slots=True)
+class Days:
+    """Every so many days at the same time of day, from a local date and time on (`2026-11-25T09:00:00`)."""
+
+    count: int
+    start: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cron:
     """By a cron line of five fields."""
 
     line: str
 
 
-Rule = Once | Every | Cron
+Rule = Once | Every | Days | Cron
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,10 @@ class Timing:
     until: float | None = None
     quiet: Quiet | None = None
 
+    def hushed(self, quiet: Quiet) -> "Timing":
+        """The same with these quiet hours."""
+        return replace(self, quiet=quiet)
+
     def to_json(self) -> JsonObject:
         """The same as a JSON object."""
         match self.rule:
@@ -103,6 +115,8 @@ class Timing:
                 rule: JsonObject = {"at": at}
             case Every(seconds, start):
                 rule = {"seconds": seconds, "start": start}
+            case Days(count, first):
+                rule = {"days": count, "start": first}
             case Cron(line):
                 rule = {"cron": line}
         quiet = [self.quiet.start, self.quiet.end] if self.quiet else None
@@ -115,6 +129,8 @@ class Timing:
             rule: Rule = Once(value["at"])
         elif "cron" in value:
             rule = Cron(value["cron"])
+        elif "days" in value:
+            rule = Days(value["days"], value["start"])
         else:
             rule = Every(value["seconds"], value["start"])
         return cls(rule, value["zone"], value["until"], Quiet(*value["quiet"]) if value["quiet"] else None)

@@ -1,6 +1,6 @@
 """When a schedule is due next. Pure: a timing, a zone and a moment in, a moment out.
 
-A due time is a whole minute of a local clock (`Cron`), or a moment (`Once`, `Every`). A local time that a change of the
+A due time is one of a local clock (`Cron`, `Days`), or a moment (`Once`, `Every`). A local time that a change of the
 clocks leaves out is due at the first moment after it; one that comes twice is due the first time. A cron line with `*`
 as its hour means every real hour: it is due in a repeated hour twice, and not at all in one that is left out. Quiet
 hours put off what falls into them: all of it is due once, when they end.
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from lar.domain.schedule import Cron, Every, Once, Quiet, Rule, Timing
+from lar.domain.schedule import Cron, Days, Every, Once, Quiet, Rule, Timing
 from lar.errors import ScheduleError
 
 ALIASES = {
@@ -183,8 +183,19 @@ def _nominal(rule: Rule, zone: tzinfo, after: float) -> float | None:
         case Every(seconds, start):
             due = start if after < start else start + ((after - start) // seconds + 1) * seconds
             return due if due > after else due + seconds  # fractions of a second may be lost on the way
+        case Days(count, first):
+            return _days_due(count, datetime.fromisoformat(first), zone, after)
         case Cron(line):
             return _cron_due(line, zone, after)
+
+
+def _days_due(count: int, first: datetime, zone: tzinfo, after: float) -> float:
+    steps = max((_shown(after, zone).date() - first.date()).days // count, 0)
+    due = moment(first + timedelta(days=steps * count), zone)
+    while due <= after:
+        steps += 1
+        due = moment(first + timedelta(days=steps * count), zone)
+    return due
 
 
 def _cron_due(line: str, zone: tzinfo, after: float) -> float | None:

@@ -1,12 +1,11 @@
 """Times and rules as a person reads them: always with the date, the time and the zone."""
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from lar.conversations.strings import say
-from lar.domain.schedule import Cron, Every, Once, Schedule, Timing
+from lar.domain.schedule import Cron, Days, Every, Once, Schedule, Timing
 
-_FIELDS = 5
 _WORKDAYS = frozenset({"1-5", "MON-FRI", "1,2,3,4,5"})
 _NAMES = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
@@ -21,7 +20,8 @@ def moment_of(language: str, at: float, zone: tzinfo) -> str:
 
 def zone_name(zone: tzinfo) -> str:
     """The IANA name of a zone."""
-    return (zone.key or "local time") if isinstance(zone, ZoneInfo) else str(zone)
+    name = (zone.key or "local time") if isinstance(zone, ZoneInfo) else str(zone)
+    return name.removeprefix("Etc/")
 
 
 def rule_of(language: str, timing: Timing, zone: tzinfo, left: int | None = None) -> str:
@@ -50,6 +50,8 @@ def _rule(language: str, timing: Timing) -> str:
             return say(language, "rule_once")
         case Every(seconds):
             return say(language, "rule_every", length=_length(language, seconds))
+        case Days(count, start):
+            return say(language, "rule_days", count=count, time=start[11:16])
         case Cron(line):
             return _cron(language, line)
 
@@ -65,15 +67,32 @@ def _length(language: str, seconds: float) -> str:
 
 
 def _cron(language: str, line: str) -> str:
+    """A cron line in words, where there are easy ones."""
     minute, hour, day, month, weekday = line.split()
-    if not (minute.isdigit() and hour.isdigit() and (day, month) == ("*", "*")):
+    if not (minute.isdigit() and hour.isdigit() and month == "*") or "*" not in {day, weekday}:
         return say(language, "rule_cron", line=line)
-    time = str(timedelta(hours=int(hour), minutes=int(minute))).zfill(8)[:_FIELDS]
-    if weekday == "*":
+    time = f"{int(hour):02}:{int(minute):02}"
+    if weekday != "*":
+        return _weekly(language, weekday, time) or say(language, "rule_cron", line=line)
+    if day == "*":
         return say(language, "rule_day", time=time)
+    if day == "L":
+        return say(language, "rule_month_end", time=time)
+    return (
+        say(language, "rule_month_day", day=day, time=time) if day.isdigit() else say(language, "rule_cron", line=line)
+    )
+
+
+def _weekly(language: str, weekday: str, time: str) -> str:
+    """Days of the week in words; empty where there are no easy ones."""
     if weekday in _WORKDAYS:
         return say(language, "rule_workday", time=time)
-    number = _NAMES.index(weekday) if weekday in _NAMES else int(weekday) % 7 if weekday.isdigit() else None
-    if number is None:
-        return say(language, "rule_cron", line=line)
-    return say(language, "rule_week", weekday=say(language, "weekdays").split()[number - 1], time=time)
+    last = len(weekday) > 1 and weekday.endswith("L")
+    names = say(language, "weekdays").split()
+    found: list[str] = []
+    for each in weekday.removesuffix("L" if last else "").split(","):
+        if not (each.isdigit() or each in _NAMES):
+            return ""
+        number = _NAMES.index(each) if each in _NAMES else int(each)
+        found.append(names[number - 1])
+    return say(language, "rule_month_last" if last else "rule_week", weekday=", ".join(found), time=time)

@@ -8,6 +8,7 @@ from lar.schedules.clockwork import FIRING, Clockwork
 from lar.schedules.firing import FiringHandler, Task
 from lar.schedules.reminders import Reminders
 from lar.schedules.settings import ScheduleSettings
+from lar.schedules.tools import Desk, schedule_tools
 from lar.schedules.zones import house_zone
 from lar.store.database import Database
 
@@ -22,6 +23,7 @@ class Timekeeping:
         self.tasks: dict[str, Task] = {}
         self.clockwork = Clockwork(db, settings, self.house, clock)
         self.reminders = Reminders(self.house)
+        self.tools = schedule_tools(Desk(db, settings, self.house, clock))
         self._firings = FiringHandler(db, self.tasks, self.house, language, clock)
 
     @property

@@ -132,6 +132,8 @@ class Plan:
     support: SupportSettings = field(default_factory=SupportSettings)
     speech: Speech = field(default_factory=Speech)
     schedules: ScheduleSettings = field(default_factory=ScheduleSettings)
+    schedule_tools: bool = False
+    """With the tools for schedules."""
 
 
 class Household:
@@ -150,12 +152,13 @@ class Household:
         where = (self.channel.manifest.name, self.channel.account)
         channels: Mapping[tuple[str, str], Channel] = {} if plan.silent_channels else {where: self.channel}
         accounts = {where: plan.rules}
-        main = Agent("main", "scripted", self.runtime, limits=plan.limits, registry=plan.registry)
+        self.time = Timekeeping(self.db, plan.schedules, plan.time_zone, plan.settings.default_language, self.clock)
+        registry = Registry((*plan.registry.tools, *self.time.tools)) if plan.schedule_tools else plan.registry
+        main = Agent("main", "scripted", self.runtime, limits=plan.limits, registry=registry)
         self.agents = Agents({"main": main}, "main", self._solver(plan))
         self.remembering = Remembering(
             self.db, plan.ask, plan.memory or MemorySettings(style="window"), plan.time_zone, self.clock, compacted
         )
-        self.time = Timekeeping(self.db, plan.schedules, plan.time_zone, plan.settings.default_language, self.clock)
         self.facts = Facts(
             "1.2.3",
             self.clock(),

@@ -112,6 +112,14 @@ def _note(match: re.Match[str], language: Language) -> Wish:
     return Call("save_note", {"text": match["what"].strip()}, language)
 
 
+def _reminder(match: re.Match[str], language: Language) -> Wish:
+    return Call("schedule_prompt", {"request": match["what"].strip()}, language)
+
+
+def _reminders(_match: re.Match[str], language: Language) -> Wish:
+    return Call("list_scheduled_prompts", {}, language)
+
+
 def _all_notes(match: re.Match[str], language: Language) -> Wish:
     page = match.groupdict().get("page")
     return Call("list_notes", {"page": int(page)} if page else {}, language)
@@ -124,6 +132,45 @@ def _help(_match: re.Match[str], language: Language) -> Wish:
 _PHRASES = (
     _phrase(r"(?:note|remember|take a note|make a note|save)\s*(?::|that\b)\s*(?P<what>.+)", "en", _note),
     _phrase(r"(?:nota|apunta|anota|recuerda|toma nota)\s*(?::|que\b|de que\b)\s*(?P<what>.+)", "es", _note),
+    _phrase(
+        r"(?P<what>(?:(?:please|can you|could you|would you|will you),?\s+)*(?:remind me|set (?:me )?(?:a |an )?"
+        r"(?:reminder|alarm)|wake me(?: up)?|don['’]?t let me forget)\b.*)",  # noqa: RUF001  # typed so
+        "en",
+        _reminder,
+    ),
+    _phrase(
+        r"(?P<what>(?:at|every|each|in|on|tomorrow|tonight|next|daily|weekly|monthly|hourly)\b.{0,80}?"
+        r"\b(?:remind|ask|tell|wake) me\b.*)",
+        "en",
+        _reminder,
+    ),
+    _phrase(
+        r"(?:(?:which|what) (?:reminders|alarms) (?:do i have|are there|have i (?:got|set))|(?:(?:list|show)(?: me)? )?"
+        r"(?:all )?(?:of )?(?:my |the )?(?:active |open )?(?:reminders|alarms|scheduled prompts))",
+        "en",
+        _reminders,
+    ),
+    _phrase(r"(?:qu[eé] recordatorios (?:tengo|hay)|(?:mis |los )?recordatorios)", "es", _reminders),
+    _phrase(
+        r"(?:cancel|stop|turn off) (?:the |my )?(?:reminder|alarm)s?\s+(?:to |about |for |of )?(?P<what>.+)",
+        "en",
+        _on_what("cancel_scheduled_prompt", "schedule"),
+    ),
+    _phrase(
+        r"(?:cancel|stop|turn off) (?:the |my )?(?P<what>.+?) (?:reminder|alarm)",
+        "en",
+        _on_what("cancel_scheduled_prompt", "schedule"),
+    ),
+    _phrase(
+        r"(?:delete|remove) (?:the |my )?(?:reminder|alarm)s?\s+(?:to |about |for |of )?(?P<what>.+)",
+        "en",
+        _on_what("delete_scheduled_prompt", "schedule"),
+    ),
+    _phrase(
+        r"(?:delete|remove) (?:the |my )?(?P<what>.+?) (?:reminder|alarm)",
+        "en",
+        _on_what("delete_scheduled_prompt", "schedule"),
+    ),
     _phrase(
         r"(?:(?:which|what) notes (?:do i have|are there|have i (?:got|saved))|(?:(?:list|show)(?: me)? )?"
         r"(?:all )?(?:my |the )?notes)(?:,? page (?P<page>\d{1,5}))?",

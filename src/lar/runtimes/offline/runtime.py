@@ -25,6 +25,8 @@ Without a model I can do these things:
 - tell the time and the date: `what time is it?`
 - keep notes: `note: the boiler code is 4411`, `which notes do I have?`, `find note boiler`, `show note 3`, \
 `delete note 3`
+- remind you: `remind me tomorrow at 7 to call Ana`, `every weekday at 9 remind me to write`, `my reminders`, \
+`cancel reminder 3`
 
 /help lists the commands.""",
     "es": """\
@@ -34,6 +36,7 @@ Sin un modelo puedo hacer esto:
 - decir la hora y la fecha: `¿qué hora es?`
 - guardar notas: `nota: el código de la caldera es 4411`, `¿qué notas tengo?`, `busca nota caldera`, \
 `muestra la nota 3`, `borra la nota 3`
+- recordarte cosas, dicho en inglés: `remind me tomorrow at 7 to call Ana`; `mis recordatorios` los lista
 
 /help muestra los comandos.""",
 }

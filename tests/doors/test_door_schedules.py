@@ -1,0 +1,96 @@
+"""Reminders at the doors of the real process: said in words, told in time, put off by a button, over a SIGKILL."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from lar.store.database import Database
+from lar.store.schema import firing
+from lar.store.settings import StoreSettings
+from lar.testing.stage import FIRST_USER, Stage, stage, until
+
+pytestmark = pytest.mark.doors
+
+CHAT = FIRST_USER
+OFFLINE = {"LAR__AGENTS__MAIN__RUNTIME": "offline", "LAR__AGENTS__MAIN__MODEL": "", "OPENAI_API_KEY": ""}
+
+
+async def firings(here: Stage) -> list[tuple[bool, int]]:
+    """Of each firing, whether it was late and how many it made up for."""
+    db = Database(StoreSettings(url=here.database))
+    await db.open(read_only=True)
+    try:
+        return await db.read(
+            lambda c: [(late, missed) for late, missed in c.execute(select(firing.c.late, firing.c.missed))]
+        )
+    finally:
+        await db.close()
+
+
+async def test_in_words_without_a_model(tmp_path: Path) -> None:
+    """R-SC-1: said in words, confirmed with time and zone, told in time, put off by a button, listed, cancelled."""
+    async with stage(tmp_path, env={**OFFLINE, "LAR__TOOLS__TIME_ZONE": "Europe/Berlin"}) as here:
+        await here.start()
+        await here.telegram.until_polling()
+        said = (await here.telegram.ask("Remind me in 2 seconds to stretch.", CHAT))["text"]
+        assert re.match(
+            r"⏰ Reminder #1: stretch\n\w+day, \d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? \(Europe/Berlin\), once", said
+        )
+        asked = time.monotonic()
+        told = (await here.replies(CHAT, 2))[-1]
+        assert told == "⏰ stretch"
+        assert time.monotonic() - asked < 5
+        here.telegram.press(CHAT, text="10 min")
+        await until(lambda: "Put off to" in here.texts(CHAT)[-1])
+        listed = (await here.telegram.ask("/reminders", CHAT))["text"]
+        assert listed.startswith("#2 stretch: ")
+        here.telegram.press(CHAT, text="#2")
+        await until(lambda: "Cancelled" in here.texts(CHAT)[-1])
+        assert (await here.telegram.ask("/reminders", CHAT))["text"] == "No reminders and no scheduled prompts."
+        assert (
+            "morning or in the afternoon" in (await here.telegram.ask("every day at 5 remind me to run", CHAT))["text"]
+        )
+        here.telegram.press(CHAT, text="17:00")
+        await until(lambda: "every day at 17:00" in here.texts(CHAT)[-1])
+
+
+async def test_with_a_model(tmp_path: Path) -> None:
+    """R-SC-1: a model's calls do the same; a prompt is a turn of its own at its time."""
+    arguments = {"when": "in 2 seconds", "text": "say hello n00000000aa", "kind": "prompt"}
+    async with stage(tmp_path) as here:
+        await here.start()
+        await here.telegram.until_polling()
+        said = (await here.telegram.ask(f"go [[tool:schedule_prompt {json.dumps(arguments)}]]", CHAT))["text"]
+        assert "Scheduled prompt #1" in said
+        told = (await here.replies(CHAT, 2))[-1]
+        assert "n00000000aa" in told
+        here.telegram.send_text('go [[tool:schedule_prompt {"request": "remind me in 1 second to rest"}]]', CHAT)
+        assert (await here.replies(CHAT, 4))[-1] == "⏰ rest"
+
+
+async def test_due_while_it_is_dead(tmp_path: Path) -> None:
+    """R-SC-2: due while the process is SIGKILLed, a reminder comes once after the restart, and says when it was due."""
+    async with stage(tmp_path, env={**OFFLINE, "LAR__SCHEDULES__LATE_SECONDS": "1"}) as here:
+        await here.start()
+        await here.telegram.until_polling()
+        await here.telegram.ask("remind me in 5 seconds to stretch", CHAT)
+        due = time.monotonic() + 5
+        await here.telegram.ask("remind me in 1 hour to rest", CHAT)
+        await here.settled(2)
+        await here.process.kill()
+        await until(lambda: time.monotonic() > due + 2)
+        assert len(here.texts(CHAT)) == 2
+        await here.start()
+        told = (await here.replies(CHAT, 3))[-1]
+        assert told.startswith("⏰ stretch\n(It was due at ")
+        await here.settled(3)
+        await here.process.kill()
+        await here.start()
+        await here.telegram.ask("what is 1+1", CHAT)
+        assert [text for text in here.texts(CHAT) if text.startswith("⏰ stretch")] == [told]
+        assert await firings(here) == [(True, 0)]
+        assert "1 firing(s) came late" in (await here.telegram.ask("/status", CHAT))["text"]
