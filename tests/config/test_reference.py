@@ -35,6 +35,7 @@ def test_the_example_names_only_keys_that_exist(home: Path) -> None:
     """Each commented line, taken out of its comment, is TOML of a known key."""
     text = re.sub(r"^# (\w+ = |\[)", r"\1", example(), flags=re.MULTILINE)
     text = text.replace('command = ""', 'command = "needed"')
+    text = text.replace('\nsecret = ""', '\nsecret = "sixteen letters or more"')
     tables = tomllib.loads(text)
     assert tables["server"]["port"] == 49152
     (home / "all.toml").write_text(

@@ -5,6 +5,7 @@ import re
 import time
 from pathlib import Path
 
+import aiohttp
 import pytest
 from sqlalchemy import select
 
@@ -94,3 +95,31 @@ async def test_due_while_it_is_dead(tmp_path: Path) -> None:
         assert [text for text in here.texts(CHAT) if text.startswith("⏰ stretch")] == [told]
         assert await firings(here) == [(True, 0)]
         assert "1 firing(s) came late" in (await here.telegram.ask("/status", CHAT))["text"]
+
+
+async def test_a_hook_and_a_heartbeat(tmp_path: Path) -> None:
+    """R-SC-3: what another program tells at its door reaches the owner by one turn; a wrong secret reaches nobody."""
+    env = {
+        "LAR__CHANNELS__TELEGRAM__ADMIN_USER_IDS": str(CHAT),
+        "LAR__SCHEDULES__HEARTBEAT__MINUTES": "0.05",
+        "LAR__SCHEDULES__HEARTBEAT__ACTIVE_HOURS": "00:00-00:00",
+        "LAR__SCHEDULES__HOOKS__CI__SECRET": "a word of enough letters",
+    }
+    async with stage(tmp_path, env=env) as here:
+        await here.start()
+        await here.telegram.until_polling()
+        await here.telegram.ask("hello", CHAT)
+        asked = here.models.last_number
+        door = f"{await here.process.url()}/hooks/ci"
+        async with aiohttp.ClientSession() as http:
+            for word, status in (("wrong", 401), ("a word of enough letters", 202)):
+                headers = {"Authorization": f"Bearer {word}"}
+                async with http.post(door, data=b"the build n00000000aa is done", headers=headers) as answer:
+                    assert answer.status == status
+        told = (await here.replies(CHAT, 2))[-1]
+        assert "n00000000aa" in told
+        assert here.models.last_number == asked + 1
+        here.models.push("HEARTBEAT_OK", "I have looked.", match="Look for n00000000ab")
+        (tmp_path / "home" / "workspace" / "people" / "1" / "HEARTBEAT.md").write_text("Look for n00000000ab")
+        assert (await here.replies(CHAT, 3))[2] == "I have looked."
+        assert here.models.last_number >= asked + 3, "the first look found nothing to say"

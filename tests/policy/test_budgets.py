@@ -94,3 +94,14 @@ def test_what_an_admin_adds(key: str, more: float) -> None:
 def test_a_key_that_is_none(key: str) -> None:
     """A button's data comes from outside: nonsense is no account."""
     assert Account.from_key(key) is None
+
+
+def test_the_heartbeat_has_a_budget_of_its_own() -> None:
+    """R-LM-5: looking around by itself costs at most $0.50 a day ; schedules by name have their own."""
+    settings = BudgetSettings(schedule=Cap(day=3), schedules={"#7": Cap(day=1)})
+    for name, cap in (("heartbeat", 0.5), ("#7", 1.0), ("#8", 3.0)):
+        found = standings(settings, Payer(schedule=name), {}, {})
+        assert [standing.cap for standing in found if standing.account.scope is Scope.SCHEDULE] == [cap]
+        assert more_for_today(settings, Account(Scope.SCHEDULE, Period.DAY, name)) == cap
+    found = standings(BudgetSettings(schedules={"heartbeat": Cap(day=9)}), Payer(schedule="heartbeat"), {}, {})
+    assert found[-1].cap == 9

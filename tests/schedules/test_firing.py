@@ -18,7 +18,7 @@ from lar.engine.contract import JobContext
 from lar.engine.settings import EngineSettings
 from lar.errors import LarError
 from lar.runtimes.contract import Finished, RuntimeEvent, TurnRequest
-from lar.schedules.firing import Finish
+from lar.schedules.firing import Ended, Finish
 from lar.store import conversations, messages, people, schedules, turns
 from lar.store.database import Connection
 from lar.testing.household import Household, Plan, living
@@ -83,7 +83,8 @@ async def test_a_prompt_is_a_turn(house: Household) -> None:
     assert request.payer.schedule == f"#{made.id}"
     assert (await only(house.db, made.id)).turn_id == request.turn_id
     await house.quiet()
-    assert await house.db.read(schedules.last_turns, made.id, 5) == [TurnState.DONE]
+    (last,) = await house.db.read(schedules.last_turns, made.id, 5)
+    assert last.state is TurnState.DONE
 
 
 async def test_a_prompt_made_in_sight_of_outside_content_carries_it_on(house: Household) -> None:
@@ -170,7 +171,7 @@ async def test_tasks(house: Household) -> None:
     """R-SC-5: a task of Lar's own runs by its name, and its record says what came of it; an unknown one is recorded."""
 
     async def count(_context: JobContext, _schedule: Schedule, _firing: object) -> Finish:
-        return lambda _connection: "counted"
+        return lambda _connection: Ended("counted")
 
     async def fail(_context: JobContext, _schedule: Schedule, _firing: object) -> Finish:
         raise LarError("no")

@@ -42,6 +42,7 @@ from lar.conversations.speaking import SPEAK, SpeakHandler, Speech
 from lar.conversations.work import Work
 from lar.domain.conversation import Conversation
 from lar.domain.job import Job
+from lar.domain.memory import Owner
 from lar.domain.principal import Principal, Role
 from lar.domain.values import Clock, JsonObject
 from lar.engine.contract import Handler, Journal
@@ -54,7 +55,7 @@ from lar.media.eyes import FileEyes
 from lar.media.intake import intake
 from lar.media.speech import choose as choose_speaker
 from lar.memory.context import system_prompt
-from lar.memory.files import WorkspaceFiles
+from lar.memory.files import HEARTBEAT, WorkspaceFiles
 from lar.memory.history import history_tool
 from lar.memory.notes import note_tools
 from lar.memory.remembering import Remembering
@@ -77,7 +78,7 @@ from lar.policy.access import AccessRules
 from lar.policy.gate import Gate
 from lar.runtimes.settings import AgentSettings
 from lar.sandboxes.choose import Chooser, backend
-from lar.schedules.timekeeping import Timekeeping
+from lar.schedules.timekeeping import House, Timekeeping
 from lar.store.backend import Probe
 from lar.store.database import Connection, Database
 from lar.store.mcp import Change
@@ -156,13 +157,11 @@ class App:
         )
         self._runs_commands = config.tools.shell.enabled or config.tools.python_exec.enabled
         self.sandboxes = Chooser(config.sandbox, self.problems.report, partial(backend, home=config.home))
-        self.time = Timekeeping(
-            self.db,
-            config.schedules,
-            config.tools.time_zone,
-            config.conversations.default_language,
-            self.clock,
+        house = House(
+            config.tools.time_zone, config.conversations.default_language, self.clock, self.rules, self._is_asked_for
         )
+        self.time = Timekeeping(self.db, config.schedules, house)
+        self.webhooks |= self.time.hooks
         self.browsers = Browsers(config.tools.browser, Outside(config.tools.network))
         self._speech = self._build_speech()
         self.agents = self._build_agents(extras.tools)
@@ -336,6 +335,7 @@ class App:
     async def _keep_house(self) -> None:
         await self.db.write(self._housekeeping.schedule)
         await self.db.write(self.remembering.schedule)
+        await self.db.write(self.time.begin)
 
     async def replay(self, record: JsonObject) -> Replay:
         """Run a recorded turn again, offline, with today's code and configuration."""
@@ -506,6 +506,11 @@ class App:
             return ()
         heartbeat = bool(job.payload.get("heartbeat"))
         return await asyncio.to_thread(self._remembered_files.read, owner, heartbeat=heartbeat)
+
+    async def _is_asked_for(self, owner: Owner) -> bool:
+        """Whether `HEARTBEAT.md` of this person says anything."""
+        found = await asyncio.to_thread(self._remembered_files.read, owner, heartbeat=True)
+        return any(name == HEARTBEAT for name, _ in found)
 
     def _answered(self, connection: Connection, work: Work) -> None:
         self.remembering.compressor.answered(connection, work.conversation.id, work.history)

@@ -75,13 +75,15 @@ _EXAMPLE_NAMES = {
     "providers.<name>": "openai",
     "providers.<name>.routing": "openrouter",
     "budgets.agents.<name>": "main",
+    "budgets.schedules.<name>": '"#1"',
+    "schedules.hooks.<name>": "ci",
     "budgets.prices.<name>": '"openai:my-model"',
     "agents.<name>": "main",
     "agents.<name>.limits": "main",
     "tools.mcp.servers.<name>": "github",
 }
 
-_NEVER_EMPTY = frozenset({"tools.mcp.servers.<name>"})
+_NEVER_EMPTY = frozenset({"tools.mcp.servers.<name>", "schedules.hooks.<name>"})
 """Sections that mean nothing without a key: in the example they are commented out."""
 
 

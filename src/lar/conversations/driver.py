@@ -51,6 +51,13 @@ LONG_REPLY = 20_000
 """Replies longer than this (characters) are rendered off the event loop."""
 
 
+BY_ITSELF = Recall(window=6)
+"""How little a heartbeat is reminded of: the last messages."""
+
+ALL_IS_WELL = "HEARTBEAT_OK"
+"""What a heartbeat answers that has nothing to say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prompting:
     """How prompts are made. `recall` is how much of what was said before is in them.
@@ -109,6 +116,8 @@ class TurnHandler:
         ):
             try:
                 thought = await self._think(work, context, joined)
+                if _looks_by_itself(context.job):
+                    thought = replace(thought, finish=worth_saying(thought.finish))
                 rendered = await self._render(work, thought.finish.reply)
             except Suspended as waits:
                 return Wait(waits.until)
@@ -122,6 +131,8 @@ class TurnHandler:
         now = self._around.clock()
         turns.end(connection, turn.id, TurnState.FAILED, turn.usage, now, error)
         questions.cancel_turns(connection, [turn.id], now)
+        if _looks_by_itself(job):
+            return
         language = people.get(connection, turn.principal_id).language or self._around.settings.default_language
         text = say(language, "failed_unknown", turn=turn.id)
         deliveries.add(connection, turn.conversation_id, [Part(text)], now, turn.id)
@@ -141,7 +152,8 @@ class TurnHandler:
             return prompting.profile(self._around.agents.of(conversation.agent), conversation).sizes
 
         files = await prompting.files(context.job) if prompting.files is not None else ()
-        reminder = Reminder(system, prompting.recall, sizes, files)
+        recall = BY_ITSELF if _looks_by_itself(context.job) else prompting.recall
+        reminder = Reminder(system, recall, sizes, files)
         return await context.write(pin, context.job.id, reminder, self._around.clock())
 
     async def _request(self, work: Work, context: JobContext, joined: Joined, heard: Heard) -> TurnRequest:
@@ -209,14 +221,15 @@ class TurnHandler:
         heard = await self._hear(work, work.said, context, context)
         request = await self._request(work, context, joined, heard)
         channel = around.channels.get((work.conversation.address.channel, work.conversation.address.account))
+        unseen = _looks_by_itself(context.job)
         state = machine.begin(
             Frame(
                 turn_id=work.turn.id,
                 language=self._language(work),
                 limits=agent.limits,
                 started_at=around.ticks(),
-                heartbeat=around.settings.heartbeat_seconds,
-                previews=channel is not None and channel.manifest.capabilities.preview,
+                heartbeat=0.0 if unseen else around.settings.heartbeat_seconds,
+                previews=not unseen and channel is not None and channel.manifest.capabilities.preview,
                 notes=tuple(trouble.told(self._language(work)) for trouble in heard.troubles),
             )
         )
@@ -237,7 +250,8 @@ class TurnHandler:
                 for command in commands:
                     if isinstance(command, Finish):
                         return Thought(command, state.usage, request.toolbox.taint)
-                    await self._obey(command, work, context)
+                    if not unseen:
+                        await self._obey(command, work, context)
         finally:
             pump.cancel()
             _, stuck = await asyncio.wait([pump], timeout=RUNTIME_GRACE)
@@ -350,6 +364,19 @@ def _payer(work: Work, agent: Agent) -> Payer:
 def told(prompt: str, outcome: str) -> str:
     """The prompt of a turn that carried out what was approved."""
     return f"{prompt}\n\nWhat came of it:\n{outcome}"
+
+
+def _looks_by_itself(job: Job) -> bool:
+    """Whether this turn is a heartbeat: nobody asked, so nobody is shown that it is at work, or that it failed."""
+    return bool(job.payload.get("heartbeat"))
+
+
+def worth_saying(finish: Finish) -> Finish:
+    """What a heartbeat says: nothing if it failed, or found nothing to say."""
+    if finish.state is TurnState.FAILED:
+        return replace(finish, reply="")
+    said = finish.reply.replace(ALL_IS_WELL, "").strip()
+    return replace(finish, reply=said if any(letter.isalnum() for letter in said) else "")
 
 
 def as_part(outgoing: Outgoing) -> Part:

@@ -37,6 +37,14 @@ EN: Mapping[str, str] = {
     "running",
     "scheduled": "[scheduled]\n{text}",
     "scheduled_late": "[scheduled; it was due at {when}]\n{text}",
+    "heartbeat_events": "[heartbeat]\nNobody wrote this: you look around by yourself. This happened since the last "
+    "time:\n{lines}\n\nDo what HEARTBEAT.md asks for. Tell the person only what they should know now; if that is "
+    "nothing, answer HEARTBEAT_OK and nothing else.",
+    "heartbeat_nothing": "[heartbeat]\nNobody wrote this: you look around by yourself. Nothing happened that you were "
+    "not told.{lines} Do what HEARTBEAT.md asks for. Tell the person only what they should know now; if that is "
+    "nothing, answer HEARTBEAT_OK and nothing else.",
+    "heartbeat_failing": "⚠️ Looking around by myself has failed {count} times in a row. I try less often until it "
+    "works again, and say so only once. `lar turn list` shows what went wrong.",
     "weekdays": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
     "moment": "{weekday}, {date} {time} ({zone})",
     "rule_once": "once",
@@ -89,6 +97,14 @@ ES: Mapping[str, str] = {
     "en marcha",
     "scheduled": "[programado]\n{text}",
     "scheduled_late": "[programado; era para las {when}]\n{text}",
+    "heartbeat_events": "[heartbeat]\nNadie escribió esto: miras por ti mismo. Esto pasó desde la última vez:\n{lines}"
+    "\n\nHaz lo que pide HEARTBEAT.md. Di a la persona solo lo que deba saber ahora; si no es nada, responde "
+    "HEARTBEAT_OK y nada más.",
+    "heartbeat_nothing": "[heartbeat]\nNadie escribió esto: miras por ti mismo. No pasó nada que no sepas.{lines} Haz "
+    "lo que pide HEARTBEAT.md. Di a la persona solo lo que deba saber ahora; si no es nada, responde HEARTBEAT_OK y "
+    "nada más.",
+    "heartbeat_failing": "⚠️ Mirar por mí mismo ha fallado {count} veces seguidas. Lo intento menos a menudo hasta que "
+    "funcione, y lo digo solo una vez. `lar turn list` muestra qué falló.",
     "weekdays": "lunes martes miércoles jueves viernes sábado domingo",
     "moment": "{weekday} {date} {time} ({zone})",
     "rule_once": "una vez",

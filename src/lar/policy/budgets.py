@@ -7,6 +7,9 @@ from enum import StrEnum
 from lar.domain.spend import Payer
 from lar.policy.settings import BudgetSettings, Cap
 
+HEARTBEAT = "heartbeat"
+"""What the heartbeat is called where it pays."""
+
 
 class Scope(StrEnum):
     """Whose spending a cap is about."""
@@ -67,7 +70,7 @@ def caps(settings: BudgetSettings, payer: Payer) -> Iterator[tuple[Account, floa
     if payer.agent:
         by_scope.append((Scope.AGENT, payer.agent, settings.agents.get(payer.agent, settings.agent)))
     if payer.schedule:
-        by_scope.append((Scope.SCHEDULE, payer.schedule, settings.schedule))
+        by_scope.append((Scope.SCHEDULE, payer.schedule, _of_schedule(settings, payer.schedule)))
     for scope, name, cap in by_scope:
         if cap.day is not None:
             yield Account(scope, Period.DAY, name), cap.day
@@ -98,7 +101,13 @@ def more_for_today(settings: BudgetSettings, account: Account) -> float:
     cap: Cap = {
         Scope.PERSON: settings.person,
         Scope.AGENT: settings.agents.get(account.name, settings.agent),
-        Scope.SCHEDULE: settings.schedule,
+        Scope.SCHEDULE: _of_schedule(settings, account.name),
         Scope.TOTAL: settings.total,
     }[account.scope]
     return (cap.day or 0.0) if account.period is Period.DAY else (cap.month or 0.0) / 10
+
+
+def _of_schedule(settings: BudgetSettings, name: str) -> Cap:
+    """The caps of a schedule."""
+    usual = settings.heartbeat if name == HEARTBEAT else settings.schedule
+    return settings.schedules.get(name, usual)

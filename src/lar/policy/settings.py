@@ -74,6 +74,12 @@ class TotalCap(Cap):
     month: float | None = Field(default=100.0, ge=0, description="The most a month, in US dollars; `inf`: no cap.")
 
 
+class HeartbeatCap(Cap):
+    """What looking around by itself may cost unless told otherwise."""
+
+    day: float | None = Field(default=0.5, ge=0, description="The most a day, in US dollars; `inf`: no cap.")
+
+
 class Price(BaseModel):
     """What a model costs, in US dollars: per million tokens, and per minute of sound it writes down."""
 
@@ -101,6 +107,10 @@ class BudgetSettings(BaseModel):
     agent: Cap = Field(default_factory=Cap, description="Caps of each agent.")
     agents: Mapping[str, Cap] = Field(default={}, description="Caps of single agents, by name, instead of `agent`.")
     schedule: Cap = Field(default_factory=Cap, description="Caps of each schedule.")
+    schedules: Mapping[str, Cap] = Field(
+        default={}, description="Caps of single schedules, by name (`#3`), instead of `schedule`."
+    )
+    heartbeat: HeartbeatCap = Field(default_factory=HeartbeatCap, description="Caps of the heartbeat.")
     total: TotalCap = Field(default_factory=TotalCap, description="Caps of everything together.")
     warn_at: float = Field(default=0.8, gt=0, le=1, description="The part of a cap at which there is a warning.")
     max_output_tokens: int = Field(

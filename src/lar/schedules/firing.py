@@ -1,6 +1,7 @@
 """What a firing does: it tells a reminder, begins a turn, or runs a task of Lar's own."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import tzinfo
 
 from sqlalchemy import Connection
@@ -20,8 +21,17 @@ from lar.schedules.telling import moment_of
 from lar.store import conversations, deliveries, messages, people, schedules
 from lar.store.database import Database
 
-Finish = Callable[[Connection], str]
-"""Runs in the transaction that ends the firing; returns what its record notes."""
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a task comes to: what its record notes, and the turn it began."""
+
+    note: str = ""
+    turn_id: TurnId | None = None
+
+
+Finish = Callable[[Connection], Ended]
+"""Runs in the transaction that ends the firing."""
 
 Task = Callable[[JobContext, Schedule, Firing], Awaitable[Finish]]
 """What a schedule of kind `task` does."""
@@ -51,13 +61,16 @@ class FiringHandler:
                 lambda connection: self._settle(connection, firing, FiringState.DROPPED, "there is no such task")
             )
         finish = await task(context, schedule, firing)
-        return Done(lambda connection: self._settle(connection, firing, FiringState.DONE, finish(connection)))
+        return Done(lambda connection: self._end(connection, firing, finish(connection)))
 
     def give_up(self, connection: Connection, job: Job, error: str) -> None:
         """Record that it failed."""
         found = _of(connection, job)
         if found is not None:
             self._settle(connection, found[1], FiringState.FAILED, error)
+
+    def _end(self, connection: Connection, firing: Firing, ended: Ended) -> None:
+        self._settle(connection, firing, FiringState.DONE, ended.note, ended.turn_id)
 
     def _settle(
         self, connection: Connection, firing: Firing, state: FiringState, note: str = "", turn: TurnId | None = None

@@ -1,6 +1,37 @@
 """What schedules can be told."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class HeartbeatSettings(BaseModel):
+    """How Lar looks around by itself."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    enabled: bool = Field(
+        default=True,
+        description="Whether Lar looks by itself at what happened, and at what HEARTBEAT.md asks for. "
+        "It costs nothing while there is neither.",
+    )
+    minutes: float = Field(default=30.0, gt=0, description="Minutes between two heartbeats.")
+    active_hours: str = Field(
+        default="08:00-22:00",
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$",
+        description="When it beats, by the clocks of the house.",
+    )
+    agent: str = Field(default="", description="The agent that looks; empty: that of the conversation.")
+
+
+class HookSettings(BaseModel):
+    """A door by which another program tells Lar that something happened."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    secret: SecretStr = Field(
+        min_length=16, description="What the program shows in `Authorization: Bearer ...`; at least 16 characters."
+    )
 
 
 class ScheduleSettings(BaseModel):
@@ -16,3 +47,7 @@ class ScheduleSettings(BaseModel):
         default=20.0, ge=0, description="Seconds after which a firing counts as missed, and is told as late."
     )
     keep_days: int = Field(default=90, ge=1, description="How long the records of firings are kept.")
+    heartbeat: HeartbeatSettings = Field(default_factory=HeartbeatSettings, description="Looking around by itself.")
+    hooks: Mapping[str, HookSettings] = Field(
+        default={}, description="Doors at `POST /hooks/<name>` for what other programs have to tell, by their names."
+    )

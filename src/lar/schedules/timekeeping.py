@@ -1,32 +1,82 @@
 """The room, put together: what an app needs of schedules."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
+from lar.conversations.admins import private_chats
+from lar.domain.conversation import Conversation
+from lar.domain.memory import Owner
+from lar.domain.principal import Principal
+from lar.domain.schedule import Every, Quiet, Timing
 from lar.domain.values import Clock
 from lar.engine.contract import Handler
+from lar.policy.access import AccessRules
+from lar.schedules import heartbeat, hooks, tasks
 from lar.schedules.clockwork import FIRING, Clockwork
 from lar.schedules.firing import FiringHandler, Task
+from lar.schedules.heartbeat import Heartbeat
 from lar.schedules.reminders import Reminders
-from lar.schedules.settings import ScheduleSettings
+from lar.schedules.settings import HeartbeatSettings, ScheduleSettings
 from lar.schedules.tools import Desk, schedule_tools
 from lar.schedules.zones import house_zone
 from lar.store.database import Database
 
 
-class Timekeeping:
-    """Schedules of one Lar. `time_zone` is the house's (an IANA name, empty: the machine's)."""
+async def nothing_asked_for(_owner: Owner) -> bool:
+    """Nobody wrote anything down."""
+    return False
 
-    def __init__(  # the house, its people's language, its clock
-        self, db: Database, settings: ScheduleSettings, time_zone: str, language: str, clock: Clock
-    ) -> None:
-        self.house = house_zone(time_zone)
-        self.tasks: dict[str, Task] = {}
-        self.clockwork = Clockwork(db, settings, self.house, clock)
-        self.reminders = Reminders(self.house)
-        self.tools = schedule_tools(Desk(db, settings, self.house, clock))
-        self._firings = FiringHandler(db, self.tasks, self.house, language, clock)
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Where it all happens. `time_zone` is an IANA name, empty: the machine's; `accounts` says who may use which.
+
+    `asked_for` tells whether a person wrote down what a heartbeat should look after.
+    """
+
+    time_zone: str
+    language: str
+    clock: Clock
+    accounts: Mapping[tuple[str, str], AccessRules]
+    asked_for: Callable[[Owner], Awaitable[bool]] = nothing_asked_for
+
+    def owners(self, connection: Connection, now: float) -> Iterator[tuple[Conversation, Principal]]:
+        """The private chats of the admins; the terminal, which nobody may be looking at, comes last."""
+        for (channel, account), rules in reversed(list(self.accounts.items())):
+            yield from private_chats(connection, channel, account, rules, now)
+
+
+class Timekeeping:
+    """Schedules of one Lar."""
+
+    def __init__(self, db: Database, settings: ScheduleSettings, house: House) -> None:
+        self._settings = settings
+        self._clock = house.clock
+        self.zone = house_zone(house.time_zone)
+        beat = Heartbeat(db, settings.heartbeat, house.owners, house.asked_for, house.language, house.clock)
+        self.tasks: dict[str, Task] = {heartbeat.TASK: beat.beat}
+        self.clockwork = Clockwork(db, settings, self.zone, house.clock)
+        self.reminders = Reminders(self.zone)
+        self.tools = schedule_tools(Desk(db, settings, self.zone, house.clock))
+        self.hooks = hooks.hooks(settings.hooks, db, house.clock)
+        self._firings = FiringHandler(db, self.tasks, self.zone, house.language, house.clock)
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
         """What the engine runs."""
         return {FIRING: self._firings}
+
+    def begin(self, connection: Connection) -> None:
+        """Let there be the tasks that the configuration wants, and no other."""
+        if self._settings.heartbeat.enabled:
+            tasks.keep(connection, heartbeat.TASK, beats(self._settings.heartbeat), self.zone, self._clock())
+        else:
+            tasks.drop(connection, heartbeat.TASK)
+
+
+def beats(settings: HeartbeatSettings) -> Timing:
+    """When a heartbeat is due: at whole multiples of its interval, in its active hours."""
+    start, end = (int(edge[:2]) * 60 + int(edge[3:]) for edge in settings.active_hours.split("-"))
+    return Timing(Every(settings.minutes * 60, 0.0), quiet=Quiet(end, start))

@@ -35,6 +35,14 @@ class Absence:
     left_out: int
 
 
+@dataclass(frozen=True, slots=True)
+class LastTurn:
+    """A turn that a schedule began, and when it fired."""
+
+    state: TurnState
+    at: float
+
+
 _add = InsertNew(schedule, "id")
 _DUE = (
     select(schedule, principal.c.zone)
@@ -332,16 +340,16 @@ def firings(connection: Connection, schedule_id: ScheduleId, limit: int = 20) ->
     return [_firing(row) for row in connection.execute(found)]
 
 
-def last_turns(connection: Connection, schedule_id: ScheduleId, limit: int) -> list[TurnState]:
-    """How the last turns of a schedule ended, the newest first."""
+def last_turns(connection: Connection, schedule_id: ScheduleId, limit: int) -> list[LastTurn]:
+    """How the last turns of a schedule went, the newest first."""
     found = (
-        select(turn.c.state)
+        select(turn.c.state, firing.c.fired_at)
         .join(firing, firing.c.turn_id == turn.c.id)
         .where(firing.c.schedule_id == schedule_id)
         .order_by(firing.c.id.desc())
         .limit(limit)
     )
-    return [TurnState(state) for state in connection.execute(found).scalars()]
+    return [LastTurn(TurnState(state), at) for state, at in connection.execute(found)]
 
 
 def absence(connection: Connection, since: float) -> Absence:

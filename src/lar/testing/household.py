@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from lar.conversations.work import Work
 from lar.domain.conversation import Conversation
 from lar.domain.inbound import Inbound, Text
 from lar.domain.job import Job, JobState
+from lar.domain.memory import Owner
 from lar.domain.principal import Principal
 from lar.domain.turn import Limits
 from lar.engine.contract import Handler, Journal
@@ -50,7 +51,7 @@ from lar.providers.asking import Ask, PaidAsk
 from lar.providers.contract import Input
 from lar.runtimes.contract import Finished, TurnRequest
 from lar.schedules.settings import ScheduleSettings
-from lar.schedules.timekeeping import Timekeeping
+from lar.schedules.timekeeping import House, Timekeeping, nothing_asked_for
 from lar.store import deliveries, jobs, turns
 from lar.store.backend import Unit
 from lar.store.database import Database
@@ -132,6 +133,8 @@ class Plan:
     support: SupportSettings = field(default_factory=SupportSettings)
     speech: Speech = field(default_factory=Speech)
     schedules: ScheduleSettings = field(default_factory=ScheduleSettings)
+    asked_for: Callable[[Owner], Awaitable[bool]] = nothing_asked_for
+    """Whether somebody wrote down what a heartbeat should look after."""
     schedule_tools: bool = False
     """With the tools for schedules."""
 
@@ -152,7 +155,8 @@ class Household:
         where = (self.channel.manifest.name, self.channel.account)
         channels: Mapping[tuple[str, str], Channel] = {} if plan.silent_channels else {where: self.channel}
         accounts = {where: plan.rules}
-        self.time = Timekeeping(self.db, plan.schedules, plan.time_zone, plan.settings.default_language, self.clock)
+        house = House(plan.time_zone, plan.settings.default_language, self.clock, accounts, plan.asked_for)
+        self.time = Timekeeping(self.db, plan.schedules, house)
         registry = Registry((*plan.registry.tools, *self.time.tools)) if plan.schedule_tools else plan.registry
         main = Agent("main", "scripted", self.runtime, limits=plan.limits, registry=registry)
         self.agents = Agents({"main": main}, "main", self._solver(plan))
