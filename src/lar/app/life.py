@@ -157,10 +157,7 @@ class App:
         )
         self._runs_commands = config.tools.shell.enabled or config.tools.python_exec.enabled
         self.sandboxes = Chooser(config.sandbox, self.problems.report, partial(backend, home=config.home))
-        house = House(
-            config.tools.time_zone, config.conversations.default_language, self.clock, self.rules, self._is_asked_for
-        )
-        self.time = Timekeeping(self.db, config.schedules, house)
+        self.time = Timekeeping(self.db, config.schedules, self._house())
         self.webhooks |= self.time.hooks
         self.browsers = Browsers(config.tools.browser, Outside(config.tools.network))
         self._speech = self._build_speech()
@@ -246,6 +243,7 @@ class App:
                 group.create_task(supervisor.forever("emergency stop", self._heed_halt))
                 group.create_task(supervisor.once("housekeeping", self._keep_house))
                 group.create_task(supervisor.forever("schedules", self.time.clockwork.run))
+                group.create_task(supervisor.forever("runbooks", self.time.runbooks.run))
             if "web" in parts:
                 group.create_task(supervisor.forever("web", self._serve_web))
             if "worker" in parts:
@@ -358,6 +356,18 @@ class App:
         self.webhooks["/telegram/webhook"] = channel.receive
         self._closing.append(channel.close)
         self.rules[key] = settings.rules()
+
+    def _house(self) -> House:
+        return House(
+            self.config.tools.time_zone,
+            self.config.conversations.default_language,
+            self.clock,
+            self.rules,
+            self._is_asked_for,
+            self._workspace.house() / "runbooks",
+            frozenset(self.config.agents),
+            self.problems.report,
+        )
 
     def _build_agents(self, extra_tools: Sequence[Tool]) -> Agents:
         available = {

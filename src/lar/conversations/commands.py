@@ -346,6 +346,10 @@ def _reminders(visit: Visit, argument: str) -> Part:
     return visit.facts.time.reminders(visit.asking, argument)
 
 
+def _runbooks(visit: Visit, _argument: str) -> str:
+    return visit.facts.time.runbooks(visit.asking)
+
+
 def _timezone(visit: Visit, argument: str) -> str:
     return visit.facts.time.zone(visit.asking, argument)
 
@@ -384,6 +388,7 @@ COMMANDS: Mapping[str, ControlCommand] = {
     "voice": ControlCommand(_voice),
     "reminders": ControlCommand(_reminders),
     "timezone": ControlCommand(_timezone),
+    "runbooks": ControlCommand(_runbooks, admin=True),
     "login": ControlCommand(_login),
     "logout": ControlCommand(_logout),
 }

@@ -166,7 +166,7 @@ class TurnHandler:
             work.conversation.id,
             work.turn.id,
             work.conversation.place,
-            mode=work.conversation.mode or around.prompting.mode,
+            mode=(work.conversation.mode or around.prompting.mode).stricter(_mode_of(context.job)),
             taint=tuple(dict.fromkeys((*work.taint, *heard.sources))),
             desk=desk,
             unattended=bool(schedule),
@@ -364,6 +364,11 @@ def _payer(work: Work, agent: Agent) -> Payer:
 def told(prompt: str, outcome: str) -> str:
     """The prompt of a turn that carried out what was approved."""
     return f"{prompt}\n\nWhat came of it:\n{outcome}"
+
+
+def _mode_of(job: Job) -> Mode:
+    """The mode that what began this turn asks for; the conversation's may be stricter."""
+    return Mode(job.payload.get("mode") or Mode.FULL)
 
 
 def _looks_by_itself(job: Job) -> bool:

@@ -45,6 +45,13 @@ EN: Mapping[str, str] = {
     "nothing, answer HEARTBEAT_OK and nothing else.",
     "heartbeat_failing": "⚠️ Looking around by myself has failed {count} times in a row. I try less often until it "
     "works again, and say so only once. `lar turn list` shows what went wrong.",
+    "command_runbooks": "work of the house that files describe",
+    "runbooks_none": "There are no runbooks: they are files in workspace/house/runbooks.",
+    "runbook_line": "📒 {name}: {rule}\nlast: {last}, next: {next}",
+    "runbook_last": "{age} ago ({state})",
+    "runbook_never": "never",
+    "runbook_off": "off",
+    "runbook_broken": "⚠️ The runbook {name} cannot be used: {why}. The others run; its last good version goes on.",
     "weekdays": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
     "moment": "{weekday}, {date} {time} ({zone})",
     "rule_once": "once",
@@ -105,6 +112,14 @@ ES: Mapping[str, str] = {
     "nada más.",
     "heartbeat_failing": "⚠️ Mirar por mí mismo ha fallado {count} veces seguidas. Lo intento menos a menudo hasta que "
     "funcione, y lo digo solo una vez. `lar turn list` muestra qué falló.",
+    "command_runbooks": "tareas de la casa descritas en archivos",
+    "runbooks_none": "No hay runbooks: son archivos en workspace/house/runbooks.",
+    "runbook_line": "📒 {name}: {rule}\núltima vez: {last}, próxima: {next}",
+    "runbook_last": "hace {age} ({state})",
+    "runbook_never": "nunca",
+    "runbook_off": "apagado",
+    "runbook_broken": "⚠️ El runbook {name} no se puede usar: {why}. Los demás siguen; continúa su "
+    "última versión buena.",
     "weekdays": "lunes martes miércoles jueves viernes sábado domingo",
     "moment": "{weekday} {date} {time} ({zone})",
     "rule_once": "una vez",

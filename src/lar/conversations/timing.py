@@ -49,6 +49,10 @@ class Timekeeper(Protocol):
         """Answer `/timezone`: tell the person's zone, or change it."""
         ...
 
+    def runbooks(self, asking: Asking, /) -> str:
+        """Answer `/runbooks`."""
+        ...
+
     def absence(self, asking: Asking, /) -> str:
         """What did not come in time lately, as lines of `/status`."""
         ...
@@ -68,6 +72,10 @@ class NoTimekeeper:
     def zone(self, asking: Asking, _argument: str) -> str:
         """There is none."""
         return say(asking.language, "reminders_none")
+
+    def runbooks(self, asking: Asking) -> str:
+        """None."""
+        return say(asking.language, "runbooks_none")
 
     def absence(self, _asking: Asking) -> str:
         """Nothing was missed."""

@@ -15,6 +15,8 @@ class ScheduleKind(StrEnum):
     """Tells its text to the person, without a model."""
     PROMPT = "prompt"
     """Gives its text to the assistant, as a turn."""
+    RUNBOOK = "runbook"
+    """The same, as a file of the house says."""
     TASK = "task"
     """Runs a part of Lar: maintenance, a digest, a heartbeat. Its text is the task's name."""
 

@@ -11,7 +11,7 @@ from lar.conversations.settings import ConversationSettings
 from lar.domain.job import Job
 from lar.domain.values import Clock
 from lar.engine.contract import Done, JobContext, Outcome
-from lar.store import artifacts, inbound, jobs, pending
+from lar.store import artifacts, events, inbound, jobs, pending, schedules
 from lar.tools.artifacts import FOLDER, sweep
 from lar.tools.settings import ArtifactSettings
 
@@ -41,6 +41,8 @@ class HousekeepingHandler:
         await context.write(inbound.prune, now - self._settings.retention_days * _DAY)
         while await context.write(jobs.prune, now - self._settings.retention_days * _DAY):
             pass
+        await context.write(schedules.prune, now - self._settings.retention_days * _DAY)
+        await context.write(events.prune, now - self._settings.retention_days * _DAY)
         since = now - self._settings.file_hours * _HOUR
         await context.write(pending.prune, since)
         await asyncio.to_thread(sweep, self._files / FETCHED, since)

@@ -13,6 +13,7 @@ from lar.domain.ids import MessageId, PrincipalId, ScheduleId, TurnId
 from lar.domain.job import Job
 from lar.domain.message import Author, Message
 from lar.domain.schedule import Firing, FiringState, Schedule, ScheduleKind, ScheduleState
+from lar.domain.turn import TurnState
 from lar.domain.values import Clock
 from lar.engine.contract import Done, JobContext, Outcome
 from lar.schedules.buttons import below
@@ -29,6 +30,9 @@ class Ended:
     note: str = ""
     turn_id: TurnId | None = None
 
+
+OPEN = frozenset({TurnState.QUEUED, TurnState.RUNNING})
+"""Turns that are not over."""
 
 Finish = Callable[[Connection], Ended]
 """Runs in the transaction that ends the firing."""
@@ -87,9 +91,17 @@ class FiringHandler:
         elif schedule.kind is ScheduleKind.REMINDER:
             self._tell(connection, schedule, firing, schedule.principal_id)
             self._settle(connection, firing, FiringState.DONE)
+        elif schedule.kind is ScheduleKind.RUNBOOK and self._is_too_soon(connection, schedule):
+            self._settle(connection, firing, FiringState.DROPPED, "the last run is too recent, or still runs")
         else:
             turn = self._begin(connection, schedule, firing, schedule.principal_id)
             self._settle(connection, firing, FiringState.DONE, turn=turn)
+
+    def _is_too_soon(self, connection: Connection, schedule: Schedule) -> bool:
+        """Whether the last run is within the window in which there is one at most, or not over."""
+        last = schedules.last_turns(connection, schedule.id, 1)
+        window = float(schedule.options.get("dedupe", 0.0))
+        return bool(last) and (last[0].state in OPEN or last[0].at > self._clock() - window)
 
     def _tell(self, connection: Connection, schedule: Schedule, firing: Firing, who: PrincipalId) -> None:
         if schedule.conversation_id is None:
@@ -109,7 +121,7 @@ class FiringHandler:
         when = moment_of(language, firing.due_at, zone)
         text = say(language, "scheduled_late" if firing.late else "scheduled", text=schedule.text, when=when)
         now, here = self._clock(), conversations.get(connection, schedule.conversation_id)
-        payload = {"schedule": schedule.key or f"#{schedule.id}"}
+        payload = {"schedule": schedule.key or f"#{schedule.id}", "mode": schedule.options.get("mode")}
         turn_id = lane.start(connection, here, who, now, now, payload, schedule.options.get("agent"))
         said = Message(
             MessageId(0),

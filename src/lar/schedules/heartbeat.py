@@ -22,7 +22,7 @@ from lar.domain.turn import TurnState
 from lar.domain.values import Clock
 from lar.engine.contract import JobContext
 from lar.policy.budgets import HEARTBEAT
-from lar.schedules.firing import Ended, Finish
+from lar.schedules.firing import OPEN, Ended, Finish
 from lar.schedules.settings import HeartbeatSettings
 from lar.store import deliveries, events, lasting, messages, schedules
 from lar.store.database import Database
@@ -37,7 +37,6 @@ PATIENCE, LONGEST = 3, 24 * 3600.0
 MOST = 50
 """How many events a turn takes."""
 
-_OPEN = frozenset({TurnState.QUEUED, TurnState.RUNNING})
 _TOLD = "heartbeat_failing"
 _LOOKED_BACK = 10
 
@@ -71,7 +70,7 @@ class Heartbeat:
             return Ended("no admin has written yet")
         here, owner = found
         last = schedules.last_turns(connection, schedule.id, _LOOKED_BACK)
-        if last and last[0].state in _OPEN:
+        if last and last[0].state in OPEN:
             return Ended("the last turn still runs")
         failures = next((n for n, turn in enumerate(last) if turn.state is not TurnState.FAILED), len(last))
         if failures >= PATIENCE:

@@ -11,6 +11,7 @@ from lar.domain.delivery import Button, Part
 from lar.domain.ids import ScheduleId
 from lar.domain.schedule import Firing, Missed, Once, Schedule, ScheduleKind, ScheduleState, Timing
 from lar.errors import ScheduleError
+from lar.schedules import runbooks
 from lar.schedules.buttons import CANCEL, DONE, TOMORROW, Pressed, below, read_press
 from lar.schedules.rules import moment, next_due, zone_of
 from lar.schedules.telling import line_of, moment_of, zone_name
@@ -66,6 +67,10 @@ class Reminders:
         if not found.late and not found.left_out:
             return ""
         return say(asking.language, "status_missed", late=found.late, left_out=found.left_out)
+
+    def runbooks(self, asking: Asking) -> str:
+        """The runbooks, each with its last and its next run."""
+        return runbooks.listed(asking, self._house)
 
     # ---- the zone of a person
 

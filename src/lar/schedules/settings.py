@@ -46,7 +46,6 @@ class ScheduleSettings(BaseModel):
     late_seconds: float = Field(
         default=20.0, ge=0, description="Seconds after which a firing counts as missed, and is told as late."
     )
-    keep_days: int = Field(default=90, ge=1, description="How long the records of firings are kept.")
     heartbeat: HeartbeatSettings = Field(default_factory=HeartbeatSettings, description="Looking around by itself.")
     hooks: Mapping[str, HookSettings] = Field(
         default={}, description="Doors at `POST /hooks/<name>` for what other programs have to tell, by their names."

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import Connection
 
@@ -18,6 +19,7 @@ from lar.schedules.clockwork import FIRING, Clockwork
 from lar.schedules.firing import FiringHandler, Task
 from lar.schedules.heartbeat import Heartbeat
 from lar.schedules.reminders import Reminders
+from lar.schedules.runbooks import Folder, Runbooks
 from lar.schedules.settings import HeartbeatSettings, ScheduleSettings
 from lar.schedules.tools import Desk, schedule_tools
 from lar.schedules.zones import house_zone
@@ -33,7 +35,8 @@ async def nothing_asked_for(_owner: Owner) -> bool:
 class House:
     """Where it all happens. `time_zone` is an IANA name, empty: the machine's; `accounts` says who may use which.
 
-    `asked_for` tells whether a person wrote down what a heartbeat should look after.
+    `asked_for` tells whether a person wrote down what a heartbeat should look after. `runbooks` is the folder of these,
+    `roles` are the agents they may name, and `report` shows what is wrong with one.
     """
 
     time_zone: str
@@ -41,6 +44,9 @@ class House:
     clock: Clock
     accounts: Mapping[tuple[str, str], AccessRules]
     asked_for: Callable[[Owner], Awaitable[bool]] = nothing_asked_for
+    runbooks: Path = Path("runbooks")
+    roles: frozenset[str] = frozenset({"main"})
+    report: Callable[[str, str | None], None] = lambda _source, _sentence: None
 
     def owners(self, connection: Connection, now: float) -> Iterator[tuple[Conversation, Principal]]:
         """The private chats of the admins; the terminal, which nobody may be looking at, comes last."""
@@ -60,6 +66,8 @@ class Timekeeping:
         self.clockwork = Clockwork(db, settings, self.zone, house.clock)
         self.reminders = Reminders(self.zone)
         self.tools = schedule_tools(Desk(db, settings, self.zone, house.clock))
+        folder = Folder(house.runbooks, house.roles, settings.min_interval_seconds)
+        self.runbooks = Runbooks(db, folder, house.owners, house.report, self.zone, house.clock)
         self.hooks = hooks.hooks(settings.hooks, db, house.clock)
         self._firings = FiringHandler(db, self.tasks, self.zone, house.language, house.clock)
 

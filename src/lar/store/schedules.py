@@ -239,8 +239,9 @@ def find(
 
 
 def _theirs(principal_id: PrincipalId, *, active: bool) -> ColumnElement[bool]:
-    """Not those that Lar made for a person by itself: they have keys of their own kind."""
-    mine = and_(schedule.c.principal_id == principal_id, schedule.c.kind != ScheduleKind.TASK)
+    """What they asked for themselves: no tasks, no runbooks."""
+    asked_for = schedule.c.kind.in_((ScheduleKind.REMINDER, ScheduleKind.PROMPT))
+    mine = and_(schedule.c.principal_id == principal_id, asked_for)
     return and_(mine, schedule.c.state == ScheduleState.ACTIVE) if active else mine
 
 

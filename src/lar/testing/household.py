@@ -155,7 +155,15 @@ class Household:
         where = (self.channel.manifest.name, self.channel.account)
         channels: Mapping[tuple[str, str], Channel] = {} if plan.silent_channels else {where: self.channel}
         accounts = {where: plan.rules}
-        house = House(plan.time_zone, plan.settings.default_language, self.clock, accounts, plan.asked_for)
+        house = House(
+            plan.time_zone,
+            plan.settings.default_language,
+            self.clock,
+            accounts,
+            plan.asked_for,
+            plan.folder / "runbooks",
+            report=self.problems.report,
+        )
         self.time = Timekeeping(self.db, plan.schedules, house)
         registry = Registry((*plan.registry.tools, *self.time.tools)) if plan.schedule_tools else plan.registry
         main = Agent("main", "scripted", self.runtime, limits=plan.limits, registry=registry)
