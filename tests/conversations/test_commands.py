@@ -1,6 +1,7 @@
 """Control commands: answered at once, outside the lane, in the language of whoever asks."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from lar.conversations.commands import COMMANDS, listed, menu, parse
 from lar.conversations.inbox import Inbox
 from lar.conversations.problems import Report
 from lar.conversations.strings import CATALOGUES
+from lar.conversations.timing import NoTimekeeper
 from lar.domain.ids import PrincipalId
 from lar.domain.inbound import Attachment, AttachmentKind, Text
 from lar.domain.principal import Principal, Role
@@ -166,7 +168,7 @@ def test_the_menu_is_for_everybody_who_may_see_it() -> None:
     """R-TG-11: the menu has every command in every language, and says which are an admin's."""
     entries = menu(RULES)
     assert {entry.language for entry in entries} == set(CATALOGUES)
-    admins_only = {"synccommands", "emergency_stop", "resume", "problems", "setnotify", "solve"}
+    admins_only = {"synccommands", "emergency_stop", "resume", "problems", "setnotify", "solve", "runbooks"}
     assert {entry.command for entry in entries if entry.admin} == admins_only
     assert "login" not in {entry.command for entry in entries}
     assert "login" in {entry.command for entry in menu(LOGIN)}
@@ -254,3 +256,14 @@ async def test_the_notification_chat(house: Household) -> None:
     assert "no notification chat any more" in await house.ask("/setnotify off", chat=house.channel.chat("9"))
     assert "No notification chat" in await house.ask("/setnotify OFF", chat=group)
     assert await house.db.read(admins.notify_chat) is None
+
+
+async def test_without_schedules() -> None:
+    """R-SC-1: where nobody keeps schedules, commands and buttons about them say so."""
+    asking: Any = SimpleNamespace(language="en")
+    nobody = NoTimekeeper()
+    none = "No reminders and no scheduled prompts."
+    assert nobody.reminders(asking, "").text == nobody.zone(asking, "") == none
+    assert nobody.pressed(asking, "r:1:1:1:done").text == "This question is no longer open."
+    assert nobody.absence(asking) == ""
+    assert "no runbooks" in nobody.runbooks(asking)

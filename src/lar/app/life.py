@@ -366,7 +366,8 @@ class App:
             self._is_asked_for,
             self._workspace.house() / "runbooks",
             frozenset(self.config.agents),
-            self.problems.report,
+            self.problems,
+            notify_address(self.config.support.notify_chat, self.rules),
         )
 
     def _build_agents(self, extra_tools: Sequence[Tool]) -> Agents:

@@ -45,6 +45,8 @@ EN: Mapping[str, str] = {
     "nothing, answer HEARTBEAT_OK and nothing else.",
     "heartbeat_failing": "⚠️ Looking around by myself has failed {count} times in a row. I try less often until it "
     "works again, and say so only once. `lar turn list` shows what went wrong.",
+    "digest": "📊 The last 24 hours: {done} turns done, {failed} failed; {fired} firings, {late} of them late, "
+    "{left_out} left out; {waiting} events wait. Spent on {day}: ${usd}.",
     "command_runbooks": "work of the house that files describe",
     "runbooks_none": "There are no runbooks: they are files in workspace/house/runbooks.",
     "runbook_line": "📒 {name}: {rule}\nlast: {last}, next: {next}",
@@ -112,6 +114,8 @@ ES: Mapping[str, str] = {
     "nada más.",
     "heartbeat_failing": "⚠️ Mirar por mí mismo ha fallado {count} veces seguidas. Lo intento menos a menudo hasta que "
     "funcione, y lo digo solo una vez. `lar turn list` muestra qué falló.",
+    "digest": "📊 Las últimas 24 horas: {done} turnos hechos, {failed} fallidos; {fired} avisos, {late} tarde, "
+    "{left_out} omitidos; {waiting} eventos esperan. Gastado el {day}: ${usd}.",
     "command_runbooks": "tareas de la casa descritas en archivos",
     "runbooks_none": "No hay runbooks: son archivos en workspace/house/runbooks.",
     "runbook_line": "📒 {name}: {rule}\núltima vez: {last}, próxima: {next}",

@@ -46,6 +46,11 @@ class ScheduleSettings(BaseModel):
     late_seconds: float = Field(
         default=20.0, ge=0, description="Seconds after which a firing counts as missed, and is told as late."
     )
+    digest_at: str = Field(
+        default="08:00",
+        pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$",
+        description="When the notification chat is told of the day before, by the clocks of the house; empty: never.",
+    )
     heartbeat: HeartbeatSettings = Field(default_factory=HeartbeatSettings, description="Looking around by itself.")
     hooks: Mapping[str, HookSettings] = Field(
         default={}, description="Doors at `POST /hooks/<name>` for what other programs have to tell, by their names."

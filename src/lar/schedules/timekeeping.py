@@ -1,21 +1,23 @@
 """The room, put together: what an app needs of schedules."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from lar.conversations.admins import private_chats
-from lar.domain.conversation import Conversation
+from lar.conversations.admins import Telling, notify_chat, private_chats
+from lar.conversations.problems import Problems
+from lar.domain.conversation import Address, Conversation
 from lar.domain.memory import Owner
 from lar.domain.principal import Principal
 from lar.domain.schedule import Every, Quiet, Timing
 from lar.domain.values import Clock
 from lar.engine.contract import Handler
 from lar.policy.access import AccessRules
-from lar.schedules import heartbeat, hooks, tasks
+from lar.schedules import digest, heartbeat, hooks, tasks
 from lar.schedules.clockwork import FIRING, Clockwork
+from lar.schedules.digest import Digest
 from lar.schedules.firing import FiringHandler, Task
 from lar.schedules.heartbeat import Heartbeat
 from lar.schedules.reminders import Reminders
@@ -36,7 +38,8 @@ class House:
     """Where it all happens. `time_zone` is an IANA name, empty: the machine's; `accounts` says who may use which.
 
     `asked_for` tells whether a person wrote down what a heartbeat should look after. `runbooks` is the folder of these,
-    `roles` are the agents they may name, and `report` shows what is wrong with one.
+    `roles` are the agents they may name, `problems` what is wrong right now, and `notify` is the notification chat of
+    the configuration.
     """
 
     time_zone: str
@@ -46,12 +49,19 @@ class House:
     asked_for: Callable[[Owner], Awaitable[bool]] = nothing_asked_for
     runbooks: Path = Path("runbooks")
     roles: frozenset[str] = frozenset({"main"})
-    report: Callable[[str, str | None], None] = lambda _source, _sentence: None
+    problems: Problems = field(default_factory=Problems)
+    notify: Address | None = None
 
     def owners(self, connection: Connection, now: float) -> Iterator[tuple[Conversation, Principal]]:
         """The private chats of the admins; the terminal, which nobody may be looking at, comes last."""
         for (channel, account), rules in reversed(list(self.accounts.items())):
             yield from private_chats(connection, channel, account, rules, now)
+
+    def notification_chat(self, connection: Connection, now: float) -> tuple[Conversation, str] | None:
+        """The notification chat, and its language; None: none was named."""
+        if notify_chat(connection) is None and self.notify is None:
+            return None
+        return next(iter(Telling(self.accounts, self.notify, self.language).chats(connection, now)), None)
 
 
 class Timekeeping:
@@ -62,12 +72,13 @@ class Timekeeping:
         self._clock = house.clock
         self.zone = house_zone(house.time_zone)
         beat = Heartbeat(db, settings.heartbeat, house.owners, house.asked_for, house.language, house.clock)
-        self.tasks: dict[str, Task] = {heartbeat.TASK: beat.beat}
+        tell = Digest(house.notification_chat, lambda: house.problems.open, self.zone, house.clock).tell
+        self.tasks: dict[str, Task] = {heartbeat.TASK: beat.beat, digest.TASK: tell}
         self.clockwork = Clockwork(db, settings, self.zone, house.clock)
         self.reminders = Reminders(self.zone)
         self.tools = schedule_tools(Desk(db, settings, self.zone, house.clock))
         folder = Folder(house.runbooks, house.roles, settings.min_interval_seconds)
-        self.runbooks = Runbooks(db, folder, house.owners, house.report, self.zone, house.clock)
+        self.runbooks = Runbooks(db, folder, house.owners, house.problems.report, self.zone, house.clock)
         self.hooks = hooks.hooks(settings.hooks, db, house.clock)
         self._firings = FiringHandler(db, self.tasks, self.zone, house.language, house.clock)
 
@@ -78,10 +89,15 @@ class Timekeeping:
 
     def begin(self, connection: Connection) -> None:
         """Let there be the tasks that the configuration wants, and no other."""
-        if self._settings.heartbeat.enabled:
-            tasks.keep(connection, heartbeat.TASK, beats(self._settings.heartbeat), self.zone, self._clock())
-        else:
-            tasks.drop(connection, heartbeat.TASK)
+        wanted = {
+            heartbeat.TASK: beats(self._settings.heartbeat) if self._settings.heartbeat.enabled else None,
+            digest.TASK: digest.at(self._settings.digest_at) if self._settings.digest_at else None,
+        }
+        for name, timing in wanted.items():
+            if timing is not None:
+                tasks.keep(connection, name, timing, self.zone, self._clock())
+            else:
+                tasks.drop(connection, name)
 
 
 def beats(settings: HeartbeatSettings) -> Timing:

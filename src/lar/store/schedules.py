@@ -364,6 +364,12 @@ def absence(connection: Connection, since: float) -> Absence:
     return Absence(late, skips + missed)
 
 
+def fired_since(connection: Connection, since: float) -> int:
+    """How many firings were carried out since then."""
+    wanted = (firing.c.fired_at >= since, firing.c.state == FiringState.DONE)
+    return connection.execute(select(func.count()).select_from(firing).where(*wanted)).scalar_one()
+
+
 def prune(connection: Connection, before: float) -> int:
     """Forget firings that ended before a time, and schedules without any that are over; how many rows."""
     gone = connection.execute(delete(firing).where(firing.c.ended_at < before)).rowcount

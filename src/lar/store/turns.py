@@ -123,6 +123,12 @@ def count_open(connection: Connection) -> int:
     return connection.execute(_COUNT_OPEN).scalar_one()
 
 
+def counts_since(connection: Connection, since: float) -> dict[TurnState, int]:
+    """How many turns began since then, by their state now."""
+    counted = select(turn.c.state, func.count()).where(turn.c.created_at >= since).group_by(turn.c.state)
+    return {TurnState(state): count for state, count in connection.execute(counted)}
+
+
 def begin(connection: Connection, turn_id: TurnId, pinned: JsonObject, now: float) -> None:
     """The first attempt starts, with this context."""
     connection.execute(_BEGIN, {"turn_id": turn_id, "pinned": dict(pinned), "now": now})

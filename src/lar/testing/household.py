@@ -162,7 +162,7 @@ class Household:
             accounts,
             plan.asked_for,
             plan.folder / "runbooks",
-            report=self.problems.report,
+            problems=self.problems,
         )
         self.time = Timekeeping(self.db, plan.schedules, house)
         registry = Registry((*plan.registry.tools, *self.time.tools)) if plan.schedule_tools else plan.registry
