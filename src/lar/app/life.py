@@ -367,7 +367,7 @@ class App:
             self._workspace.house() / "runbooks",
             frozenset(self.config.agents),
             self.problems,
-            notify_address(self.config.support.notify_chat, self.rules),
+            alerting.notify_address(self.config.support.notify_chat, self.rules),
         )
 
     def _build_agents(self, extra_tools: Sequence[Tool]) -> Agents:
