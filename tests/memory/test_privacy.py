@@ -291,7 +291,7 @@ async def test_ann_finds_her_own_by_commands(app: App, require: Require, name: s
 ARGUMENTS = ("", "1", "2", "3", "4", "5", "1 always", "delete 1", "replace 1 x", f"once {PRIVATE.lower()}")
 COMMANDS_TRIED = """
     help start new stop cancel queue status whoami where synccommands mode model approvals approve deny emergency_stop
-    resume usage problems solve setnotify memory compact voice reminders timezone login logout
+    resume usage problems solve setnotify memory compact voice reminders timezone runbooks login logout
 """
 """Each of them with every argument. A new one whose arguments are others gets them above."""
 
