@@ -17,6 +17,7 @@ from lar.domain.turn import TurnState
 from lar.engine.contract import JobContext
 from lar.engine.settings import EngineSettings
 from lar.errors import LarError
+from lar.policy.access import AccessRules
 from lar.runtimes.contract import Finished, RuntimeEvent, TurnRequest
 from lar.schedules.firing import Ended, Finish
 from lar.store import conversations, messages, people, schedules, turns
@@ -128,6 +129,22 @@ async def test_what_was_due_while_nothing_ran(house: Household) -> None:
         ]
         status = await after.ask("/status")
         assert "2 firing(s) came late, and 2 were left out" in status
+    finally:
+        await after.stop()
+
+
+@pytest.mark.parametrize("kind", [ScheduleKind.REMINDER, ScheduleKind.PROMPT])
+async def test_whoever_is_let_in_no_more_is_told_nothing(house: Household, kind: ScheduleKind) -> None:
+    """R-TG-3: what somebody had planned ends with their access: no turn, no word, and a record that says why."""
+    made = await add(house, replace(reminder(house.clock() + 30), kind=kind))
+    await house.crash()
+    after = await house.again(rules=AccessRules(users=frozenset({"2"})))
+    try:
+        await after.advance(60)
+        await after.until_stored(lambda c: [f for f in schedules.firings(c, made.id) if f.state is FiringState.DROPPED])
+        await after.quiet()
+        assert "not let in any more" in (await after.db.read(schedules.firings, made.id))[0].note
+        assert (len(after.channel.sent), after.runtime.requests) == (1, [])
     finally:
         await after.stop()
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from lar.conversations import lane
 from lar.conversations.strings import say
+from lar.domain.conversation import Conversation
 from lar.domain.delivery import Part
 from lar.domain.ids import MessageId, PrincipalId, ScheduleId, TurnId
 from lar.domain.job import Job
@@ -41,12 +42,21 @@ Task = Callable[[JobContext, Schedule, Firing], Awaitable[Finish]]
 """What a schedule of kind `task` does."""
 
 
-class FiringHandler:
-    """Carries out firings: the engine's handler of jobs of kind "firing". `tasks` by the text of their schedule."""
+Admits = Callable[[Connection, Conversation, PrincipalId], bool]
 
-    def __init__(self, db: Database, tasks: Mapping[str, Task], house: tzinfo, language: str, clock: Clock) -> None:
+
+class FiringHandler:
+    """Carries out firings: the engine's handler of jobs of kind "firing". `tasks` by the text of their schedule.
+
+    `admits` tells whether a person may still talk in a conversation.
+    """
+
+    def __init__(  # what it tells needs a language, a zone and a clock
+        self, db: Database, tasks: Mapping[str, Task], admits: Admits, house: tzinfo, language: str, clock: Clock
+    ) -> None:
         self._db = db
         self._tasks = tasks
+        self._admits = admits
         self._house = house
         self._language = language
         self._clock = clock
@@ -88,6 +98,8 @@ class FiringHandler:
         schedule, firing = found
         if schedule.state is ScheduleState.CANCELLED or schedule.principal_id is None:
             self._settle(connection, firing, FiringState.DROPPED)
+        elif not self._is_admitted(connection, schedule, schedule.principal_id):
+            self._settle(connection, firing, FiringState.DROPPED, "this person is not let in any more")
         elif schedule.kind is ScheduleKind.REMINDER:
             self._tell(connection, schedule, firing, schedule.principal_id)
             self._settle(connection, firing, FiringState.DONE)
@@ -96,6 +108,11 @@ class FiringHandler:
         else:
             turn = self._begin(connection, schedule, firing, schedule.principal_id)
             self._settle(connection, firing, FiringState.DONE, turn=turn)
+
+    def _is_admitted(self, connection: Connection, schedule: Schedule, who: PrincipalId) -> bool:
+        if schedule.conversation_id is None:
+            return True
+        return self._admits(connection, conversations.get(connection, schedule.conversation_id), who)
 
     def _is_too_soon(self, connection: Connection, schedule: Schedule) -> bool:
         """Whether the last run is within the window in which there is one at most, or not over."""

@@ -9,12 +9,13 @@ from sqlalchemy import Connection
 from lar.conversations.admins import Telling, notify_chat, private_chats
 from lar.conversations.problems import Problems
 from lar.domain.conversation import Address, Conversation
+from lar.domain.ids import PrincipalId
 from lar.domain.memory import Owner
 from lar.domain.principal import Principal
 from lar.domain.schedule import Every, Quiet, Timing
 from lar.domain.values import Clock
 from lar.engine.contract import Handler
-from lar.policy.access import AccessRules
+from lar.policy.access import AccessRules, admit
 from lar.schedules import digest, heartbeat, hooks, tasks
 from lar.schedules.clockwork import FIRING, Clockwork
 from lar.schedules.digest import Digest
@@ -25,6 +26,7 @@ from lar.schedules.runbooks import Folder, Runbooks
 from lar.schedules.settings import HeartbeatSettings, ScheduleSettings
 from lar.schedules.tools import Desk, schedule_tools
 from lar.schedules.zones import house_zone
+from lar.store import people
 from lar.store.database import Database
 
 
@@ -57,6 +59,15 @@ class House:
         for (channel, account), rules in reversed(list(self.accounts.items())):
             yield from private_chats(connection, channel, account, rules, now)
 
+    def admits(self, connection: Connection, here: Conversation, who: PrincipalId) -> bool:
+        """Whether this person may still talk there; of an account that is not configured now, nothing is known."""
+        channel, account = here.address.channel, here.address.account
+        rules = self.accounts.get((channel, account))
+        return rules is None or any(
+            admit(rules, user, here.address.chat, known.principal.role if known.granted else None)
+            for user, known in people.logins(connection, who, channel, account)
+        )
+
     def notification_chat(self, connection: Connection, now: float) -> tuple[Conversation, str] | None:
         """The notification chat, and its language; None: none was named."""
         if notify_chat(connection) is None and self.notify is None:
@@ -80,7 +91,7 @@ class Timekeeping:
         folder = Folder(house.runbooks, house.roles, settings.min_interval_seconds)
         self.runbooks = Runbooks(db, folder, house.owners, house.problems.report, self.zone, house.clock)
         self.hooks = hooks.hooks(settings.hooks, db, house.clock)
-        self._firings = FiringHandler(db, self.tasks, self.zone, house.language, house.clock)
+        self._firings = FiringHandler(db, self.tasks, house.admits, self.zone, house.language, house.clock)
 
     @property
     def handlers(self) -> Mapping[str, Handler]:

@@ -129,6 +129,16 @@ def everyone(connection: Connection) -> list[Identity]:
     return [Identity(_principal(row), row.channel, row.account, row.user, row.granted) for row in rows]
 
 
+def logins(connection: Connection, who: PrincipalId, channel: str, account: str) -> list[tuple[str, Known]]:
+    """The users of this channel account that are this person."""
+    rows = connection.execute(
+        select(principal, identity.c.user, identity.c.granted)
+        .join(identity, identity.c.principal_id == principal.c.id)
+        .where(principal.c.id == who, identity.c.channel == channel, identity.c.account == account)
+    )
+    return [(row.user, Known(_principal(row), row.granted)) for row in rows]
+
+
 def admins_of(connection: Connection, channel: str, account: str) -> list[tuple[str, Known]]:
     """The users of this channel account who were admins when they last wrote."""
     rows = connection.execute(
