@@ -148,7 +148,7 @@ async def test_what_asks_every_minute_stops_at_its_cap(db: Database, clock: Fake
     async with ModelSim() as sim:
         settings = ProviderSettings(base_url=sim.openai_url, api_keys=(SecretStr("sk-a-key"),))
         models = Models({"one": OpenAIFactory("one", settings)}, clock=clock, meter=meter)
-        ask = Asker(models, "one:m", 100, payer=Payer(agent="main", schedule="heartbeat"))
+        ask = Asker(models, "one:m", 100, payer=Payer(agent="main", schedule="runbook:news"))
         answered: list[bool] = []
         for _ in range(60):
             try:

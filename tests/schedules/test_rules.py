@@ -8,7 +8,7 @@ from calendar_oracle import Pattern, Stretch, stretch, walk
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lar.domain.schedule import Cron, Every, Once, Quiet, Timing
+from lar.domain.schedule import Cron, Days, Every, Once, Quiet, Timing
 from lar.errors import ScheduleError
 from lar.schedules.rules import cron, dues, last_due, moment, next_due, shortest_gap, zone_of
 
@@ -204,6 +204,7 @@ def test_timings_as_json() -> None:
         Timing(Once(5.0)),
         Timing(Every(60, 7), "UTC", 9.0, Quiet(1, 2)),
         Timing(Cron("0 9 * * *"), "Europe/Berlin"),
+        Timing(Days(3, "2026-11-25T09:00:00")),
     ):
         assert Timing.from_json(timing.to_json()) == timing
 

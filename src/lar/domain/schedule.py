@@ -112,15 +112,14 @@ class Timing:
 
     def to_json(self) -> JsonObject:
         """The same as a JSON object."""
-        match self.rule:
-            case Once(at):
-                rule: JsonObject = {"at": at}
-            case Every(seconds, start):
-                rule = {"seconds": seconds, "start": start}
-            case Days(count, first):
-                rule = {"days": count, "start": first}
-            case Cron(line):
-                rule = {"cron": line}
+        if isinstance(self.rule, Once):
+            rule: JsonObject = {"at": self.rule.at}
+        elif isinstance(self.rule, Every):
+            rule = {"seconds": self.rule.seconds, "start": self.rule.start}
+        elif isinstance(self.rule, Days):
+            rule = {"days": self.rule.count, "start": self.rule.start}
+        else:
+            rule = {"cron": self.rule.line}
         quiet = [self.quiet.start, self.quiet.end] if self.quiet else None
         return {**rule, "zone": self.zone, "until": self.until, "quiet": quiet}
 
