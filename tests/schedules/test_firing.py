@@ -23,6 +23,7 @@ from lar.schedules.firing import Ended, Finish
 from lar.store import conversations, messages, people, schedules, turns
 from lar.store.database import Connection
 from lar.testing.household import Household, Plan, living
+from lar.tools.asking import ask_person
 from lar.tools.contract import ToolCall, ToolContext
 from lar.tools.define import tool
 from lar.tools.execute import Registry
@@ -39,7 +40,9 @@ async def buy(_context: ToolContext) -> str:
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[Household]:
     """A household with a person who has written once."""
-    async with living(Plan(tmp_path, registry=Registry([buy]), engine=EngineSettings(max_failures=1))) as household:
+    async with living(
+        Plan(tmp_path, registry=Registry([buy, ask_person]), engine=EngineSettings(max_failures=1))
+    ) as household:
         await household.ask("hello")
         yield household
 
@@ -147,6 +150,21 @@ async def test_whoever_is_let_in_no_more_is_told_nothing(house: Household, kind:
         assert (len(after.channel.sent), after.runtime.requests) == (1, [])
     finally:
         await after.stop()
+
+
+async def test_nobody_is_asked_where_nobody_is(house: Household) -> None:
+    """R-SC-1: in a turn that a schedule began a question comes back at once, and the lane is free for the person."""
+
+    async def asks(request: TurnRequest) -> RuntimeEvent:
+        outcome = await request.toolbox.execute(ToolCall("1", "ask_person", {"question": "Red or blue?"}))
+        return Finished(f"{outcome.status}: {outcome.text}")
+
+    house.runtime.then(asks)
+    await add(house, replace(reminder(house.clock()), kind=ScheduleKind.PROMPT))
+    await house.until(lambda: "Nobody is there to answer" in house.channel.texts()[-1])
+    assert house.channel.texts()[-1].startswith("error: ")
+    assert house.channel.texts()[-1].endswith("Red or blue?")
+    assert await house.ask("hello?")
 
 
 async def test_a_late_prompt_says_so(house: Household) -> None:

@@ -188,6 +188,36 @@ async def test_offline_answers_in_words(offline: Household) -> None:
         await says(offline, answer)
 
 
+async def test_a_new_request_is_no_answer(offline: Household) -> None:
+    """R-SC-1: who answers a question with a whole new request has that, and not the first; half of one answers."""
+    for said, answer in (
+        ("remind me on the last friday of the month to send invoices", "Once, or every month?"),
+        (
+            "remind me every weekday at 9 to write",
+            "⏰ Reminder #1: write\nWednesday, 2023-11-15 09:00 (UTC), every weekday",
+        ),
+        ("remind me to buy milk", "When shall I remind you?"),
+        (
+            "every weekday at 10 remind me to rest",
+            "⏰ Reminder #2: rest\nWednesday, 2023-11-15 10:00 (UTC), every weekday",
+        ),
+        ("remind me to buy milk", "When shall I remind you?"),
+        ("please remind me in 2 hours", "⏰ Reminder #3: buy milk\nWednesday, 2023-11-15 00:13:20"),
+        ("remind me tomorrow at 9:00", "What shall I remind you of?"),
+        ("remind me to take the bins out", "⏰ Reminder #4: take the bins out\nWednesday, 2023-11-15 09:00"),
+        ("remind me tomorrow at 9:00", "What shall I remind you of?"),
+        ("ask Bob to remind me", "⏰ Reminder #5: ask Bob to remind me"),
+        ("remind me to buy milk", "When shall I remind you?"),
+        ("remind me tomorrow 27 to go", "left over"),
+        ("wake me at 6:30", "⏰ Reminder #6: ⏰\nWednesday, 2023-11-15 06:30"),
+        ("remind me on 5/3 to pay", "the day or the month?"),
+        ("remind me to buy bread", "When shall I remind you?"),
+        ("in 3 hours", "⏰ Reminder #7: buy bread"),
+    ):
+        await offline.say(said)
+        await says(offline, answer)
+
+
 async def says(house: Household, text: str) -> None:
     """Wait until this is in the last thing that was said."""
     await house.until(lambda: any(text in said for said in house.channel.texts()[-1:]))
@@ -195,7 +225,9 @@ async def says(house: Household, text: str) -> None:
 
 async def test_offline_refuses(offline: Household) -> None:
     """R-SC-1: what is past is refused in words."""
-    assert await offline.ask("remind me yesterday at 5pm to call") == "I cannot schedule this: that is in the past"
+    assert await offline.ask("remind me yesterday at 5pm to call") == (
+        "I cannot schedule this: that is in the past. Please say it in another way, or another time."
+    )
 
 
 async def test_a_call_is_made_once(house: Household) -> None:

@@ -23,7 +23,10 @@ from lar.tools.contract import Answer, Effect, ToolCall
 
 @dataclass(frozen=True, slots=True)
 class TurnDesk:
-    """Asks for one turn. A `Desk`. `lifetime` is how long a question stays open, in seconds."""
+    """Asks for one turn. A `Desk`. `lifetime` is how long a question stays open, in seconds.
+
+    `unattended`: a schedule began the turn, and nobody is there to answer.
+    """
 
     db: Database
     work: Work
@@ -31,6 +34,7 @@ class TurnDesk:
     language: str
     lifetime: float
     clock: Clock
+    unattended: bool = False
 
     async def mode(self, _call: str, /) -> Mode | None:
         """The conversation's mode now; None: nobody set one."""
@@ -72,6 +76,11 @@ class TurnDesk:
 
     async def choose(self, call: str, text: str, options: Sequence[str]) -> str:
         """What the person answered: see `tools.contract.Desk`."""
+        if self.unattended:
+            raise ToolError(
+                "Nobody is there to answer in a turn that a schedule began. Decide without an answer, or put the "
+                f"question into what you say: {text}"
+            )
         about: dict[str, object] = {"text": text, "options": list(options)}
         asked = await self.pose(QuestionKind.CHOICE, call, about, admins_only=False)
         if asked.state is not QuestionState.ANSWERED:

@@ -160,7 +160,8 @@ class TurnHandler:
         around = self._around
         agent = around.agents.of(work.turn.agent)
         schedule = str(context.job.payload.get("schedule", ""))
-        desk = TurnDesk(around.db, work, context, self._language(work), around.prompting.ask_seconds, around.clock)
+        language, lifetime = self._language(work), around.prompting.ask_seconds
+        desk = TurnDesk(around.db, work, context, language, lifetime, around.clock, unattended=bool(schedule))
         caller = ToolContext(
             work.principal,
             work.conversation.id,
@@ -180,7 +181,7 @@ class TurnHandler:
             limits=agent.limits,
             toolbox=await around.prompting.toolbox(agent, caller, context),
             journal=context,
-            language=self._language(work),
+            language=language,
             steering=joined if joined.wanted(around.settings.queue_mode) else None,
             media=heard.media,
             model=around.prompting.profile(agent, work.conversation).model,

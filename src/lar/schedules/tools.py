@@ -19,7 +19,7 @@ from lar.schedules.reading import Understood, Unsure
 from lar.schedules.rules import next_due, shortest_gap, zone_of
 from lar.schedules.settings import ScheduleSettings
 from lar.schedules.telling import line_of, moment_of, rule_of
-from lar.schedules.words import understand, understand_when
+from lar.schedules.words import request_in, understand, understand_when
 from lar.store import people, schedules
 from lar.store.database import Connection, Database
 from lar.tools.contract import Effect, Tool, ToolContext
@@ -183,19 +183,30 @@ async def _meant(  # when, what, or both in a sentence
             raise ToolError(say(context.principal.language, "schedule_refused", why=error)) from None
         except Unsure as unsure:
             if number == QUESTIONS:
-                raise ToolError(say(context.principal.language, "schedule_refused", why=unsure.question)) from None
+                raise ToolError(
+                    say(context.principal.language, "schedule_refused", why=unsure.question.rstrip(".?"))
+                ) from None
             options = [option for option in unsure.options if len(option) <= _LONGEST_OPTION]
             said = await context.desk.choose(f"{context.call}.{number}", unsure.question, options)
-            when, text, request = _with_answer(unsure, said.strip(), when, text)
+            when, text, request = _with_answer(unsure, said.strip(), when, text, request_in(said, now, zone))
     raise AssertionError("the last question is refused")  # pragma: no cover  # the loop above returns or raises
 
 
-def _with_answer(unsure: Unsure, said: str, when: str, text: str) -> tuple[str, str, str]:
-    """When, what, or a whole new request, after somebody answered."""
+def _with_answer(unsure: Unsure, said: str, when: str, text: str, anew: tuple[str, str] | None) -> tuple[str, str, str]:
+    """When, what, or a whole new request, after somebody answered.
+
+    `anew` is what they said as a request of its own: one that says when and what takes the place of the first; one
+    that says half of it is the answer if that half was asked for.
+    """
+    words, what = anew or ("", "")
+    if words and what:
+        return "", "", said
     if unsure.words:
-        return unsure.words, said, ""
+        return unsure.words, what or said, ""
+    if what:
+        return "", "", said
     if when or unsure.text:
-        return said, unsure.text or text, ""
+        return words or said, unsure.text or text, ""
     return "", "", said
 
 

@@ -25,6 +25,8 @@ _TWO_TIMES = re.compile(r"\bat \d|\d\s*[ap]\.?m\b|\d:\d\d")
 _ANOTHER = re.compile(r"\band (?:then )?(?:at|on|in|tomorrow)\s+(?:\d|\w+day|to\b)")
 _NEEDS_NO_TEXT = re.compile(r"wake me|set (?:me )?(?:a |an )?alarm")
 
+_ANEW = re.compile(r"\b(?:remind me|set (?:me )?(?:a |an )?(?:reminder|alarm)|don'?t let me forget|wake me(?: up)?)\b")
+
 ALARM = "\u23f0"
 """The text of a reminder that only wakes."""
 
@@ -69,6 +71,23 @@ def understand(sentence: str, now: float, zone: tzinfo) -> Understood:
     if _DANGLING.search(f" {_lower(what)}"):
         raise Unsure(f"I am not sure when you mean: {what!r} is left over.")
     return replace(understood, text=what or ALARM)
+
+
+def request_in(said: str, now: float, zone: tzinfo) -> tuple[str, str] | None:
+    """The words about time and the text of what is itself a request, either of them empty; None: it is none.
+
+    "tomorrow at 9" and "the bins" are answers; "remind me every weekday at 9 to write" is a request of its own.
+    """
+    text = _POLITE.sub("", _tidy(said)).strip()
+    head = _ANEW.search(_lower(text))
+    if head is None or grammar.front(_lower(text[: head.start()]).strip(" ,"))[1].strip(" ,"):
+        return None
+    try:
+        runs, what = _split(text, now, zone)
+    except Unsure:
+        return text, text
+    what = what.strip(" ,.:") or (ALARM if _NEEDS_NO_TEXT.match(_lower(text)) else "")
+    return ", ".join(run for run in runs if run), what
 
 
 def _split(text: str, now: float, zone: tzinfo) -> tuple[list[str], str]:
