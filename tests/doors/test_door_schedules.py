@@ -1,6 +1,7 @@
 """Reminders at the doors of the real process: said in words, told in time, put off by a button, over a SIGKILL."""
 
 import json
+import os
 import re
 import time
 from pathlib import Path
@@ -17,6 +18,8 @@ from lar.testing.stage import FIRST_USER, Stage, stage, until
 pytestmark = pytest.mark.doors
 
 CHAT = FIRST_USER
+DEAD = float(os.environ.get("LAR_TEST_DEAD_SECONDS", "2"))
+"""Seconds a process is dead after something was due."""
 OFFLINE = {"LAR__AGENTS__MAIN__RUNTIME": "offline", "LAR__AGENTS__MAIN__MODEL": "", "OPENAI_API_KEY": ""}
 
 
@@ -84,7 +87,7 @@ async def test_due_while_it_is_dead(tmp_path: Path) -> None:
         await here.telegram.ask("remind me in 1 hour to rest", CHAT)
         await here.settled(2)
         await here.process.kill()
-        await until(lambda: time.monotonic() > due + 2)
+        await until(lambda: time.monotonic() > due + DEAD, DEAD + 60)
         assert len(here.texts(CHAT)) == 2
         await here.start()
         told = (await here.replies(CHAT, 3))[-1]
