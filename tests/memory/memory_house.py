@@ -65,7 +65,7 @@ async def at(plan: Plan, moment: str) -> AsyncGenerator[Household]:
     house = Household(plan)
     house.clock.set(local(moment))
     await house.start()
-    await house.db.write(house.remembering.schedule)
+    await house.db.write(house.time.begin)
     try:
         yield house
     finally:

@@ -5,7 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from lar.domain.schedule import Cron, Timing
 from lar.memory.days import Days, zone_of
+from lar.schedules.rules import next_due
 
 BERLIN = Days(ZoneInfo("Europe/Berlin"))
 
@@ -45,9 +47,10 @@ def test_days_are_as_long_as_they_are(day: str, hours: int) -> None:
 )
 def test_what_comes_next(now: str, daily: str, weekly: str) -> None:
     """R-ME-4: daily at four, on Sundays at five, local, across daylight-saving changes."""
-    assert BERLIN.next_daily(at(now))[0] == at(daily)
-    assert BERLIN.next_weekly(at(now)) == (at(weekly), date.fromisoformat(weekly[:10]))
-    assert BERLIN.next_daily(at(now))[1] == BERLIN.of(at(daily) - 1)
+    for line, due in zip(("0 4 * * *", "0 5 * * 0"), (daily, weekly), strict=True):
+        assert next_due(Timing(Cron(line)), ZoneInfo("Europe/Berlin"), at(now)) == at(due)
+    assert BERLIN.of(at(daily) - 43_200) == BERLIN.of(at(daily) - 1)
+    assert BERLIN.shown(at(weekly)) == date.fromisoformat(weekly[:10])
 
 
 def test_an_hour_that_is_left_out() -> None:

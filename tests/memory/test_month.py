@@ -40,7 +40,7 @@ async def test_a_month(tmp_path: Path) -> None:
     begin = datetime(2026, 3, 10, 8, tzinfo=BERLIN)
     house.clock.set(begin.timestamp())
     await house.start()
-    await house.db.write(house.remembering.schedule)
+    await house.db.write(house.time.begin)
     sizes: list[int] = []
     for number in range(EXCHANGES):
         day, of_day = divmod(number * DAYS, EXCHANGES)

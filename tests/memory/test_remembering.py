@@ -9,14 +9,10 @@ import pytest
 from memory_house import HOUR, Model, at, kept, local, talk, until
 from sqlalchemy import select
 
-from lar.domain.ids import JobId
-from lar.domain.job import JobState
 from lar.domain.memory import Kind, Owner
 from lar.domain.risk import Risk
-from lar.memory.digests import TIMER
 from lar.memory.settings import MemorySettings
 from lar.runtimes.contract import Finished, RuntimeEvent, TurnRequest
-from lar.store import jobs
 from lar.store.schema import job, message, step
 from lar.testing.household import Household, Plan, living
 from lar.tools.contract import Tool, ToolCall, ToolContext, ToolResult
@@ -103,7 +99,7 @@ async def test_without_a_model_there_is_a_plain_window(plan: Plan, model: Model,
     """R-ME-2: without a model, or with `memory.style = "window"`, there are the last messages, and no job."""
     settings = MemorySettings(style="window", window=6) if ask else MemorySettings(window=6)
     async with living(replace(plan, ask=model if ask else None, memory=settings)) as house:
-        await house.db.write(house.remembering.schedule)
+        await house.db.write(house.time.begin)
         await talk(house, *"abcdef")
         assert [line.text for line in house.runtime.requests[-1].history][::2] == ["c", "d", "e"]
         kinds = await house.db.read(lambda c: c.execute(select(job.c.kind).distinct()).scalars().all())
@@ -227,7 +223,7 @@ async def test_a_missed_night_is_caught_up_once(plan: Plan) -> None:
         later = Household(house.plan, house.channel)
         later.clock.set(local("2026-06-04T10:00"))
         await later.start()
-        await later.db.write(later.remembering.schedule)
+        await later.db.write(later.time.begin)
         await later.remember(0)
         assert [found.day for found in await kept(later, Kind.DAY)] == ["2026-06-01"] * 2
         await talk(later, "THURSDAY")
@@ -293,23 +289,6 @@ async def test_a_week_that_was_forgotten(plan: Plan, model: Model) -> None:
         await until(house, "2026-06-07T05:00:01")
         assert model.of("4 sentences") == []
         assert await kept(house, Kind.MAJOR) == []
-
-
-async def test_a_night_that_failed_is_not_the_last(plan: Plan) -> None:
-    """R-ME-4: where the waking itself failed for good, the next night and week still come."""
-    async with at(plan, "2026-06-01T10:00") as house:
-        due = select(job.c.run_at).where(job.c.kind == TIMER, job.c.state == JobState.QUEUED).order_by(job.c.run_at)
-        timers = select(job.c.id).where(job.c.kind == TIMER).order_by(job.c.run_at)
-        first = await house.db.read(lambda c: c.execute(timers).scalars().first())
-        night = await house.db.read(jobs.get, JobId(first or 0))
-        assert night
-        await house.db.write(lambda c: jobs.cancel(c, [night.id], house.clock()))
-        await house.advance(24 * HOUR)
-        await house.db.write(house.remembering.handlers[TIMER].give_up, night, "the disk is full")
-        assert await house.db.read(lambda c: list(c.execute(due).scalars())) == [
-            local("2026-06-03T04:00"),
-            local("2026-06-07T05:00"),
-        ]
 
 
 async def test_a_quiet_day_costs_nothing(plan: Plan, model: Model) -> None:

@@ -34,6 +34,7 @@ missed: once
 role: coder
 mode: ro
 dedupe: 12 hours
+jitter: 10 minutes
 """
 
 
@@ -50,6 +51,7 @@ def test_a_whole_runbook() -> None:
     assert found.timing.rule == Cron("0 7 * * MON")
     assert (found.timing.zone, found.timing.quiet) == ("Europe/Berlin", Quiet(1320, 450))
     assert (found.role, found.mode, found.missed, found.dedupe) == ("coder", Mode.RO, Missed.ONCE, 43_200)
+    assert found.jitter == 600
     least = read("prompt: x\nevery: 2h\nenabled: false", ROLES, 60)
     assert (least.timing.rule, least.mode, least.missed, least.enabled) == (Every(7200, 0), None, Missed.SKIP, False)
 
@@ -64,6 +66,7 @@ def test_a_whole_runbook() -> None:
         ("prompt: x\nevery: 2h\nzone: Mars/Base", 3, "no time zone 'Mars/Base'"),
         ("prompt: x\nevery: 2h\nquiet: at night", 3, "are no hours"),
         ("prompt: x\nevery: 2h\ndedupe: long", 3, "no length of time"),
+        ("prompt: x\nevery: 2h\njitter: 2 days", 3, "at most a day"),
         ("prompt: x\nevery: 2h\nprmpt: y", 3, "no key 'prmpt'"),
         ("prompt: x\nevery: 2h\nprompt: y", 3, "there twice"),
         ("prompt: x\n\nevery:\n  - 2h", 3, "takes one value"),

@@ -9,10 +9,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, insert, inspect, select, text
 
+from lar.domain.schedule import Missed
 from lar.errors import SchemaTooNew, StoreError
-from lar.store import upgrade
+from lar.store import schedules, upgrade
 from lar.store.database import Database
-from lar.store.schema import metadata, principal
+from lar.store.schema import job, metadata, principal
 from lar.store.settings import StoreSettings
 from lar.testing.postgres import PostgresServer
 
@@ -191,3 +192,36 @@ def _pretend_a_newer_revision(monkeypatch: pytest.MonkeyPatch, folder: Path, the
     monkeypatch.setattr(upgrade, "MIGRATIONS", place)
     monkeypatch.setattr(upgrade, "HEAD", "9999")
     monkeypatch.setattr(upgrade, "REVISIONS", (*upgrade.REVISIONS, "9999"))
+
+
+async def test_jobs_that_queued_themselves_become_schedules(tmp_path: Path) -> None:
+    """R-SC-5: after the upgrade there is one of each: the old jobs are gone, a night to come is a schedule."""
+    file = tmp_path / "lar.db"
+    old = Database(settings(file))
+    await old.open()
+
+    def age(connection: Connection) -> None:
+        for kind, lane, due in (
+            ("housekeeping", "housekeeping", 5.0),
+            ("memory_time", "memory_time:daily", 7.0),
+            ("turn", "conversation:1", 9.0),
+        ):
+            values: dict[str, object] = {
+                "kind": kind,
+                "lane": lane,
+                "state": "queued",
+                "run_at": due,
+                "payload": {},
+                "created_at": 1.0,
+            }
+            connection.execute(insert(job).values(values))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0007'"))
+
+    await old.write(age)
+    await old.close()
+    new = Database(settings(file))
+    await new.open()
+    assert await new.read(lambda c: list(c.execute(select(job.c.kind)).scalars())) == ["turn"]
+    (known,) = await new.read(schedules.with_prefix, "task:")
+    assert (known.key, known.next_due, known.missed, known.options) == ("task:memory_day", 7.0, Missed.ALL, {})
+    await new.close()

@@ -63,8 +63,7 @@ from lar.memory.search import search_tool
 from lar.operations import alert as alerting
 from lar.operations import home as local
 from lar.operations.calls import Operations, Process
-from lar.operations.housekeeping import KIND as HOUSEKEEPING
-from lar.operations.housekeeping import HousekeepingHandler
+from lar.operations.maintenance import Maintenance, of_memory
 from lar.operations.plans import Planner
 from lar.operations.redaction import Redactor
 from lar.operations.reporting import Reporter
@@ -189,7 +188,7 @@ class App:
         )
         self.terminal.on_connect(self.deliverer.hurry)
         self._menus = MenuHandler(self.db, self.channels, self.rules, self.clock)
-        self._housekeeping = HousekeepingHandler(config.conversations, config.tools.artifacts, self._files, self.clock)
+        self._employ()
         self.reports = ReportFolder(self._files / REPORTS, Redactor(config.secrets), config.support.max_reports)
         self._triage = self._build_triage()
         self._reporter = Reporter(self.reports, self.db, self._triage.found, self.clock)
@@ -273,7 +272,7 @@ class App:
         await self.sandboxes.watch()
 
     async def _heed_halt(self) -> None:
-        """Whenever everything is stopped, end what runs outside of jobs, and queue housekeeping that ran just then."""
+        """Whenever everything is stopped, end what runs outside of jobs."""
         halted = asyncio.Event()
         unsubscribe = self.db.subscribe(lane.HALTED, lambda _: halted.set())
         try:
@@ -281,7 +280,6 @@ class App:
                 await halted.wait()
                 halted.clear()
                 await asyncio.gather(self.servers.stop(), self.browsers.stop())
-                await self._keep_house()
         finally:
             unsubscribe()
 
@@ -331,8 +329,6 @@ class App:
         await channel.run(self.inbox.accept)
 
     async def _keep_house(self) -> None:
-        await self.db.write(self._housekeeping.schedule)
-        await self.db.write(self.remembering.schedule)
         await self.db.write(self.time.begin)
 
     async def replay(self, record: JsonObject) -> Replay:
@@ -341,6 +337,22 @@ class App:
         return await replay(record, agent, self._prompting)
 
     # ---- building
+
+    def _employ(self) -> None:
+        """Let maintenance be done by the clock."""
+        config, settings = self.config, self.config.schedules.maintenance
+        keeper = Maintenance(
+            self.db,
+            settings,
+            config.conversations,
+            config.tools.artifacts,
+            self._files,
+            self.problems.report,
+            self._telling(),
+            self.clock,
+        )
+        self.time.employ(keeper.chores())
+        self.time.employ(of_memory(self.remembering, settings.jitter_seconds))
 
     def _add_telegram(self, settings: TelegramSettings) -> None:
         from lar.channels.telegram.adapter import TelegramChannel
@@ -446,7 +458,6 @@ class App:
         handlers: dict[str, Handler] = {
             TURN: TurnHandler(surroundings, self._presence),
             ANNOUNCE: self._menus,
-            HOUSEKEEPING: self._housekeeping,
             TRIAGE: self._triage,
             HINT: HintHandler(self.config.conversations, self.clock),
             SPEAK: SpeakHandler(

@@ -85,6 +85,8 @@ def _add_running(commands: Commands) -> None:
     usage = _command(commands, "usage", "usage:usage", "Show what model calls cost.")
     usage.add_argument("--days", type=int, default=30, metavar="N", help="how far back (default: 30)")
     usage.add_argument("--json", action="store_true", help="print JSON")
+    schedules = _command(commands, "schedules", "schedules:schedules", "Show what happens by the clock.")
+    schedules.add_argument("--tasks", action="store_true", help="only what Lar does by itself")
     doctor = _command(commands, "doctor", "doctor:doctor", "Check that everything Lar needs is there.")
     doctor.add_argument("--offline", action="store_true", help="do not ask Telegram")
 

@@ -77,13 +77,14 @@ _EXAMPLE_NAMES = {
     "budgets.agents.<name>": "main",
     "budgets.schedules.<name>": '"#1"',
     "schedules.hooks.<name>": "ci",
+    "schedules.events.<name>": "bins",
     "budgets.prices.<name>": '"openai:my-model"',
     "agents.<name>": "main",
     "agents.<name>.limits": "main",
     "tools.mcp.servers.<name>": "github",
 }
 
-_NEVER_EMPTY = frozenset({"tools.mcp.servers.<name>", "schedules.hooks.<name>"})
+_NEVER_EMPTY = frozenset({"tools.mcp.servers.<name>", "schedules.hooks.<name>", "schedules.events.<name>"})
 """Sections that mean nothing without a key: in the example they are commented out."""
 
 

@@ -17,6 +17,7 @@ from lar.tools.contract import ToolContext
 from lar.tools.workspace import plain_name
 
 FOLDER = "inbox"
+SENT = "outbox"
 """Where they are below `LAR_HOME/files`: one folder a file."""
 
 SaveUpload = Callable[[ToolContext, Path, str], str]

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from lar.channels.contract import Rendered
 from lar.conversations import lane, machine, questions
 from lar.conversations.agents import Agent, Agents, Profile
-from lar.conversations.attachments import Fetching, SaveUpload
+from lar.conversations.attachments import SENT, Fetching, SaveUpload
 from lar.conversations.desk import APPROVED_CALL, TurnDesk
 from lar.conversations.hearing import Heard, Unrecorded, hear, signs_of_life
 from lar.conversations.machine import Crashed, Event, Failed, Finish, Frame, SendNotice, ShowPreview, ShowTyping, Tick
@@ -285,7 +285,7 @@ class TurnHandler:
         if not rendered.document:
             return rendered.parts
         name = say(self._language(work), "document_name")
-        path = Path("outbox") / str(work.turn.id) / name
+        path = Path(SENT) / str(work.turn.id) / name
         await asyncio.to_thread(_store, self._around.files / path, rendered.document)
         return (*rendered.parts, Part(file=OutgoingFile(str(path), name, "text/markdown")))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection
 
+from lar.conversations.attachments import SENT
 from lar.conversations.lane import speech_lane
 from lar.conversations.minds import may_choose
 from lar.conversations.strings import say
@@ -107,7 +108,7 @@ class SpeakHandler:
             return Done()
 
         async def act() -> JsonObject:
-            path = Path("outbox") / str(payload["turn"]) / "answer.ogg"
+            path = Path(SENT) / str(payload["turn"]) / "answer.ogg"
             (self._files / path).parent.mkdir(parents=True, exist_ok=True)
             try:
                 await speaker(answer.text, self._files / path, answer.language, answer.payer)

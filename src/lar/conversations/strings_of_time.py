@@ -43,6 +43,7 @@ EN: Mapping[str, str] = {
     "heartbeat_nothing": "[heartbeat]\nNobody wrote this: you look around by yourself. Nothing happened that you were "
     "not told.{lines} Do what HEARTBEAT.md asks for. Tell the person only what they should know now; if that is "
     "nothing, answer HEARTBEAT_OK and nothing else.",
+    "database_damaged": "⚠️ The database is damaged; restore a backup: {why}",
     "heartbeat_failing": "⚠️ Looking around by myself has failed {count} times in a row. I try less often until it "
     "works again, and say so only once. `lar turn list` shows what went wrong.",
     "digest": "📊 The last 24 hours: {done} turns done, {failed} failed; {fired} firings, {late} of them late, "
@@ -112,6 +113,7 @@ ES: Mapping[str, str] = {
     "heartbeat_nothing": "[heartbeat]\nNadie escribió esto: miras por ti mismo. No pasó nada que no sepas.{lines} Haz "
     "lo que pide HEARTBEAT.md. Di a la persona solo lo que deba saber ahora; si no es nada, responde HEARTBEAT_OK y "
     "nada más.",
+    "database_damaged": "⚠️ La base de datos está dañada; recupera una copia de seguridad: {why}",
     "heartbeat_failing": "⚠️ Mirar por mí mismo ha fallado {count} veces seguidas. Lo intento menos a menudo hasta que "
     "funcione, y lo digo solo una vez. `lar turn list` muestra qué falló.",
     "digest": "📊 Las últimas 24 horas: {done} turnos hechos, {failed} fallidos; {fired} avisos, {late} tarde, "

@@ -17,6 +17,8 @@ class ScheduleKind(StrEnum):
     """Gives its text to the assistant, as a turn."""
     RUNBOOK = "runbook"
     """The same, as a file of the house says."""
+    EVENT = "event"
+    """Leaves its text for the next heartbeat."""
     TASK = "task"
     """Runs a part of Lar: maintenance, a digest, a heartbeat. Its text is the task's name."""
 

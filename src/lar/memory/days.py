@@ -35,18 +35,9 @@ class Days:
         """When it is over."""
         return self.start(day + timedelta(days=1))
 
-    def next_daily(self, now: float) -> tuple[float, date]:
-        """The next moment after `now` at which a day is over, and that day."""
-        today = self.of(now)
-        return self.end(today), today
-
-    def next_weekly(self, now: float) -> tuple[float, date]:
-        """The next moment after `now` at which a week is summed up, and the Sunday it is on."""
-        day = self._local(now).date()
-        sunday = day + timedelta(days=7 - day.isoweekday())
-        if self._at(sunday, self.weekly) <= now:
-            sunday += timedelta(days=7)
-        return self._at(sunday, self.weekly), sunday
+    def shown(self, moment: float) -> date:
+        """The date that calendars show at a moment."""
+        return self._local(moment).date()
 
     def _local(self, moment: float) -> datetime:
         return datetime.fromtimestamp(moment, tz=UTC).astimezone(self.zone)

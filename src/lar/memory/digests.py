@@ -1,6 +1,6 @@
 """Days become two sentences, weeks become four: by the clock, each once, caught up after an absence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import partial
 
@@ -23,10 +23,11 @@ from lar.store.database import Connection, Database
 
 log = structlog.get_logger(__name__)
 
-KIND, TIMER = "digest", "memory_time"
-"""The kinds of jobs: one that sums up for an owner, and one that wakes them all at its time."""
+KIND = "digest"
+"""The kind of job that sums up for an owner."""
 
-DAILY, WEEKLY = "daily", "weekly"
+Wake = Callable[[Connection], int]
+"""Queues what is to be summed up; for how many owners."""
 
 WANTED: Mapping[Kind, Wanted] = {
     Kind.TODAY: Wanted(TODAY, 2),
@@ -38,11 +39,9 @@ WANTED: Mapping[Kind, Wanted] = {
 RETRY, PATIENCE = 900.0, 6 * 3600.0
 """Seconds until a model that cannot be reached is asked again; and for how long, before Lar sums up by itself."""
 
-KEPT = 90 * 86400.0
-"""Seconds for which sentences are kept that others took the place of."""
-
 _MOST_TURNS, _LONGEST_SAID = 300, 600
 _BEHIND = -1
+_HALF_A_DAY = 43_200.0
 
 
 def enqueue_digest(  # whose, of what, when
@@ -60,47 +59,31 @@ def enqueue_digest(  # whose, of what, when
     )
 
 
-class Timer:
-    """Wakes the digests at their time: the engine's handler of jobs of kind "memory_time". Each queues the next."""
+class Waker:
+    """Has days and weeks summed up, for everybody. `lines` are the cron lines of both."""
 
     def __init__(self, db: Database, days: Days, clock: Clock) -> None:
         self._db = db
         self._days = days
         self._clock = clock
+        daily, weekly = days.begins, days.weekly
+        self.lines = (f"{daily.minute} {daily.hour} * * *", f"{weekly.minute} {weekly.hour} * * 0")
 
-    def schedule(self, connection: Connection) -> None:
-        """Queue what comes next, each once."""
-        now = self._clock()
-        for what, (due, day) in ((DAILY, self._days.next_daily(now)), (WEEKLY, self._days.next_weekly(now))):
-            jobs.enqueue(
-                connection,
-                kind=TIMER,
-                lane=f"{TIMER}:{what}",
-                payload={"what": what, "day": str(day)},
-                now=now,
-                run_at=due,
-                dedup_key=f"{TIMER}:{what}:{due:.0f}",
-            )
+    async def day_is_over(self, due: float) -> Wake:
+        """Have the day summed up that is over at this time (seconds since the epoch)."""
+        day = self._days.of(due - _HALF_A_DAY)
+        found = await self._db.read(memories.owners, self._days.start(day), self._days.end(day))
+        return lambda connection: self._wake(connection, Kind.DAY, found, day)
 
-    async def run(self, context: JobContext) -> Outcome:
-        """Have everybody's day, or week, summed up."""
-        what, day = context.job.payload["what"], date.fromisoformat(context.job.payload["day"])
-        if what == DAILY:
-            found = await self._db.read(memories.owners, self._days.start(day), self._days.end(day))
-        else:
-            found = await self._db.read(memories.owners_of, Kind.DAY)
-        return Done(lambda connection: self._wake(connection, Kind.DAY if what == DAILY else Kind.MAJOR, found, day))
+    async def week_is_over(self, due: float) -> Wake:
+        """Have the week summed up whose Sunday this time is on."""
+        day, found = self._days.shown(due), await self._db.read(memories.owners_of, Kind.DAY)
+        return lambda connection: self._wake(connection, Kind.MAJOR, found, day)
 
-    def give_up(self, connection: Connection, _job: Job, _error: str) -> None:
-        """Go on with the next day."""
-        self.schedule(connection)
-
-    def _wake(self, connection: Connection, kind: Kind, owners: Sequence[Owner], day: date) -> None:
-        now = self._clock()
+    def _wake(self, connection: Connection, kind: Kind, owners: Sequence[Owner], day: date) -> int:
         for owner in owners:
-            enqueue_digest(connection, kind, owner, day, now)
-        memories.prune(connection, now - KEPT)
-        self.schedule(connection)
+            enqueue_digest(connection, kind, owner, day, self._clock())
+        return len(owners)
 
 
 class Digester:

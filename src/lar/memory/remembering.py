@@ -11,7 +11,7 @@ from lar.memory.compressing import KIND as COMPRESS
 from lar.memory.compressing import Compressor, Told
 from lar.memory.days import Days, zone_of
 from lar.memory.digests import KIND as DIGEST
-from lar.memory.digests import TIMER, Digester, Timer
+from lar.memory.digests import Digester, Waker
 from lar.memory.recall import Recall
 from lar.memory.settings import MemorySettings
 from lar.providers.asking import Ask
@@ -22,7 +22,10 @@ AT_ONCE = 2
 
 
 class Remembering:
-    """Compression and summaries. Without a model (`ask` None) nothing is summed up, and turns recall a plain window."""
+    """Compression and summaries. Without a model (`ask` None) nothing is summed up, and turns recall a plain window.
+
+    `works` tells whether days and weeks are summed up; `waker` has them.
+    """
 
     def __init__(  # what it works with
         self, db: Database, ask: Ask | None, settings: MemorySettings, time_zone: str, clock: Clock, told: Told
@@ -31,24 +34,18 @@ class Remembering:
         bounded = _Bounded(ask) if ask is not None else None
         self.recall = Recall(settings.window, settings.sentences, summaries=settings.style == "summaries")
         self.compressor = Compressor(db, bounded, settings, days, clock, told)
-        self._timer = Timer(db, days, clock)
-        self._works = ask is not None and settings.style == "summaries"
+        self.waker = Waker(db, days, clock)
+        self.works = ask is not None and settings.style == "summaries"
         self.handlers: Mapping[str, Handler] = {
             COMPRESS: self.compressor,
             DIGEST: Digester(db, bounded, days, clock),
-            TIMER: self._timer,
         }
-
-    def schedule(self, connection: Connection) -> None:
-        """Queue the next day's and the next week's summaries, each once."""
-        if self._works:
-            self._timer.schedule(connection)
 
     def compact(self, connection: Connection, conversation_id: ConversationId, language: str) -> bool:
         """Have all exchanges of a conversation become sentences, as `/compact` asks. False: nothing sums up here."""
-        if self._works:
+        if self.works:
             self.compressor.compact(connection, conversation_id, language)
-        return self._works
+        return self.works
 
 
 class _Bounded:

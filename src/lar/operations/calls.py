@@ -11,12 +11,22 @@ from lar.domain.conversation import Address
 from lar.domain.ids import TurnId
 from lar.domain.values import Clock, JsonObject
 from lar.errors import LarError
-from lar.operations import approvals, mcp, people, usage
+from lar.operations import approvals, mcp, people, schedules, usage
 from lar.store import deliveries, records, turns
 from lar.store.database import Database
 
 READING = frozenset(
-    {"status", "people/list", "approvals/list", "turn/list", "turn/record", "conversation/idle", "mcp/list", "usage"}
+    {
+        "status",
+        "people/list",
+        "approvals/list",
+        "turn/list",
+        "turn/record",
+        "conversation/idle",
+        "mcp/list",
+        "usage",
+        "schedules/list",
+    }
 )
 """Operations that change nothing."""
 
@@ -56,6 +66,7 @@ class Operations:
             "conversation/idle": lambda arguments: db.read(_idle, arguments),
             "turn/record": lambda arguments: db.read(_record, arguments),
             "usage": lambda arguments: db.read(usage.listing, arguments),
+            "schedules/list": lambda _: db.read(schedules.listing),
             "mcp/list": lambda _: db.read(mcp.listing, process.problems() if process else {}),
             "mcp/accept": lambda arguments: db.write(mcp.accept, arguments, clock()),
         }

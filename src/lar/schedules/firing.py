@@ -20,8 +20,9 @@ from lar.engine.contract import Done, JobContext, Outcome
 from lar.schedules.buttons import below
 from lar.schedules.rules import zone_of
 from lar.schedules.telling import moment_of
-from lar.store import conversations, deliveries, messages, people, schedules
+from lar.store import conversations, deliveries, events, messages, people, schedules
 from lar.store.database import Database
+from lar.store.events import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,11 @@ class FiringHandler:
         if found is None:
             return
         schedule, firing = found
-        if schedule.state is ScheduleState.CANCELLED or schedule.principal_id is None:
+        if schedule.kind is ScheduleKind.EVENT and schedule.state is not ScheduleState.CANCELLED:
+            now = self._clock()
+            events.add(connection, Event(0, "cron", schedule.text, now, key=f"firing:{firing.id}"))
+            self._settle(connection, firing, FiringState.DONE, "left for the heartbeat")
+        elif schedule.state is ScheduleState.CANCELLED or schedule.principal_id is None:
             self._settle(connection, firing, FiringState.DROPPED)
         elif not self._is_admitted(connection, schedule, schedule.principal_id):
             self._settle(connection, firing, FiringState.DROPPED, "this person is not let in any more")

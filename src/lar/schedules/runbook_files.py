@@ -17,7 +17,9 @@ T = TypeVar("T")
 LONGEST = 8000
 """Characters of a prompt."""
 
-KEYS = ("prompt", "schedule", "every", "zone", "quiet", "missed", "role", "mode", "dedupe", "enabled")
+MOST_JITTER = 86_400.0
+
+KEYS = ("prompt", "schedule", "every", "zone", "quiet", "missed", "role", "mode", "dedupe", "jitter", "enabled")
 
 
 class RunbookError(ScheduleError):
@@ -30,7 +32,7 @@ class RunbookError(ScheduleError):
 
 @dataclass(frozen=True, slots=True)
 class Runbook:
-    """What a file says. `role` is an agent, empty: that of the conversation; `dedupe` is in seconds."""
+    """What a file says. `role` is an agent, empty: that of the conversation; `dedupe` and `jitter` are in seconds."""
 
     prompt: str
     timing: Timing
@@ -38,6 +40,7 @@ class Runbook:
     mode: Mode | None = None
     missed: Missed = Missed.SKIP
     dedupe: float = 0.0
+    jitter: float = 0.0
     enabled: bool = True
 
 
@@ -73,6 +76,7 @@ def read(text: str, roles: frozenset[str], least: float) -> Runbook:
         Mode(mode) if (mode := _one_of(found.get("mode"), list(Mode), "mode")) else None,
         Missed(_one_of(found.get("missed"), list(Missed), "missed") or Missed.SKIP),
         _seconds(found["dedupe"]) if "dedupe" in found else 0.0,
+        _or(found["jitter"], lambda: jitter_of(found["jitter"].value)) if "jitter" in found else 0.0,
         _one_of(found.get("enabled"), ["true", "false"], "enabled") != "false",
     )
 
@@ -114,10 +118,33 @@ def _rule(found: Mapping[str, _Entry], least: float) -> Rule:
 
 
 def _seconds(entry: _Entry) -> float:
-    known = grammar.length(entry.value.strip().lower()) if re.search(r"\d", entry.value) else None
+    return _or(entry, lambda: seconds_of(entry.value))
+
+
+def seconds_of(text: str) -> float:
+    """A length of time as it is written, in seconds.
+
+    Raises:
+        ScheduleError: it is none.
+
+    """
+    known = grammar.length(text.strip().lower()) if re.search(r"\d", text) else None
     seconds = known.seconds + known.days * 86400 if known and not known.months else 0.0
     if not seconds:
-        raise RunbookError(entry.line, f"{entry.value!r} is no length of time; write it like 90 minutes, 2h or 1 day")
+        raise ScheduleError(f"{text!r} is no length of time; write it like 90 minutes, 2h or 1 day")
+    return seconds
+
+
+def jitter_of(text: str) -> float:
+    """How much later a firing may begin, in seconds; of an empty text, not at all.
+
+    Raises:
+        ScheduleError: it is no length of time, or longer than a day.
+
+    """
+    seconds = seconds_of(text) if text.strip() else 0.0
+    if seconds > MOST_JITTER:
+        raise ScheduleError("a jitter is at most a day")
     return seconds
 
 

@@ -142,6 +142,7 @@ class Runbooks:
             f"{PREFIX}{name}",
             ScheduleState.ACTIVE if runbook.enabled else ScheduleState.CANCELLED,
             due,
+            jitter=runbook.jitter,
             missed=runbook.missed,
             options=options,
             created_at=now,

@@ -24,6 +24,33 @@ class HeartbeatSettings(BaseModel):
     agent: str = Field(default="", description="The agent that looks; empty: that of the conversation.")
 
 
+class MaintenanceSettings(BaseModel):
+    """How Lar keeps its own house."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    at: str = Field(
+        default="03:30",
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        description="When old rows are forgotten and the database is looked after, by the clocks of the house.",
+    )
+    jitter_seconds: float = Field(
+        default=300.0, ge=0, le=3600, description="A task begins up to so many seconds after it is due."
+    )
+    spend_days: int = Field(default=400, ge=32, description="How many days it is kept what models cost.")
+
+
+class EventSettings(BaseModel):
+    """Something that the next heartbeat is told by the clock."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    cron: str = Field(default="", description="When, as a cron line; or give `every`.")
+    every: str = Field(default="", description="How often, such as `2h` or `1 day`.")
+    text: str = Field(default="", description="What the heartbeat is told; empty: the name.")
+    jitter: str = Field(default="", description="It is told up to so much later, such as `5 minutes`.")
+
+
 class HookSettings(BaseModel):
     """A door by which another program tells Lar that something happened."""
 
@@ -52,6 +79,10 @@ class ScheduleSettings(BaseModel):
         description="When the notification chat is told of the day before, by the clocks of the house; empty: never.",
     )
     heartbeat: HeartbeatSettings = Field(default_factory=HeartbeatSettings, description="Looking around by itself.")
+    maintenance: MaintenanceSettings = Field(default_factory=MaintenanceSettings, description="Keeping house.")
+    events: Mapping[str, EventSettings] = Field(
+        default={}, description="What heartbeats are told by the clock, by their names."
+    )
     hooks: Mapping[str, HookSettings] = Field(
         default={}, description="Doors at `POST /hooks/<name>` for what other programs have to tell, by their names."
     )

@@ -16,7 +16,7 @@ from lar.domain.schedule import Every, Quiet, Timing
 from lar.domain.values import Clock
 from lar.engine.contract import Handler
 from lar.policy.access import AccessRules, admit
-from lar.schedules import digest, heartbeat, hooks, tasks
+from lar.schedules import clocked, digest, heartbeat, hooks, tasks
 from lar.schedules.clockwork import FIRING, Clockwork
 from lar.schedules.digest import Digest
 from lar.schedules.firing import FiringHandler, Task
@@ -24,6 +24,7 @@ from lar.schedules.heartbeat import Heartbeat
 from lar.schedules.reminders import Reminders
 from lar.schedules.runbooks import Folder, Runbooks
 from lar.schedules.settings import HeartbeatSettings, ScheduleSettings
+from lar.schedules.tasks import Chore
 from lar.schedules.tools import Desk, schedule_tools
 from lar.schedules.zones import house_zone
 from lar.store import people
@@ -79,12 +80,17 @@ class Timekeeping:
     """Schedules of one Lar."""
 
     def __init__(self, db: Database, settings: ScheduleSettings, house: House) -> None:
-        self._settings = settings
         self._clock = house.clock
         self.zone = house_zone(house.time_zone)
         beat = Heartbeat(db, settings.heartbeat, house.owners, house.asked_for, house.language, house.clock)
         tell = Digest(house.notification_chat, lambda: house.problems.open, self.zone, house.clock).tell
-        self.tasks: dict[str, Task] = {heartbeat.TASK: beat.beat, digest.TASK: tell}
+        beating, digest_at = settings.heartbeat, settings.digest_at
+        self._chores: dict[str, Chore] = {
+            heartbeat.TASK: Chore(beat.beat, beats(beating) if beating.enabled else None),
+            digest.TASK: Chore(tell, digest.at(digest_at) if digest_at else None),
+        }
+        self._told = clocked.schedules_of(settings.events, settings.min_interval_seconds)
+        self.tasks: dict[str, Task] = {name: chore.run for name, chore in self._chores.items()}
         self.clockwork = Clockwork(db, settings, self.zone, house.clock)
         self.reminders = Reminders(self.zone)
         self.tools = schedule_tools(Desk(db, settings, self.zone, house.clock))
@@ -93,22 +99,21 @@ class Timekeeping:
         self.hooks = hooks.hooks(settings.hooks, db, house.clock)
         self._firings = FiringHandler(db, self.tasks, house.admits, self.zone, house.language, house.clock)
 
+    def employ(self, chores: Mapping[str, Chore]) -> None:
+        """Take on further tasks by their names, before `begin`."""
+        self._chores.update(chores)
+        self.tasks.update({name: chore.run for name, chore in chores.items()})
+
     @property
     def handlers(self) -> Mapping[str, Handler]:
         """What the engine runs."""
         return {FIRING: self._firings}
 
     def begin(self, connection: Connection) -> None:
-        """Let there be the tasks that the configuration wants, and no other."""
-        wanted = {
-            heartbeat.TASK: beats(self._settings.heartbeat) if self._settings.heartbeat.enabled else None,
-            digest.TASK: digest.at(self._settings.digest_at) if self._settings.digest_at else None,
-        }
-        for name, timing in wanted.items():
-            if timing is not None:
-                tasks.keep(connection, name, timing, self.zone, self._clock())
-            else:
-                tasks.drop(connection, name)
+        """Let there be the tasks and events that the configuration wants, and no other."""
+        now = self._clock()
+        tasks.keep_all(connection, tasks.PREFIX, tasks.schedules_of(self._chores), self.zone, now)
+        tasks.keep_all(connection, clocked.PREFIX, self._told, self.zone, now)
 
 
 def beats(settings: HeartbeatSettings) -> Timing:

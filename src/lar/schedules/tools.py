@@ -17,6 +17,7 @@ from lar.errors import ScheduleError, ToolError
 from lar.schedules.grammar import clock as clock_of
 from lar.schedules.reading import Understood, Unsure
 from lar.schedules.rules import next_due, shortest_gap, zone_of
+from lar.schedules.runbook_files import jitter_of
 from lar.schedules.settings import ScheduleSettings
 from lar.schedules.telling import line_of, moment_of, rule_of
 from lar.schedules.words import request_in, understand, understand_when
@@ -66,6 +67,7 @@ def _scheduler(desk: Desk) -> Tool:
         kind: Literal["reminder", "prompt"] = "reminder",
         missed: Literal["once", "skip", "all"] = "once",
         quiet: Annotated[str, Field(max_length=20)] = "",
+        jitter: Annotated[str, Field(max_length=40)] = "",
     ) -> str:
         """Schedule a reminder or a prompt for this person, once or again and again. It survives restarts.
 
@@ -85,11 +87,12 @@ def _scheduler(desk: Desk) -> Tool:
             kind: Whether its text is told as it is, or given to you.
             missed: What comes of firings while Lar does not run: one for all of them, none, or every one.
             quiet: Hours in which it must not fire, such as "22:00-07:00": what falls into them comes when they end.
+            jitter: How much later it may begin, by chance, such as "10 minutes", where many would come at once.
         """
         person = await desk.db.read(people.get, context.principal.id)
         zone = desk.zone(person.zone)
         meant = await _meant(desk, context, zone, when.strip(), text.strip(), request.strip())
-        new = _schedule(desk, context, meant, zone, ScheduleKind(kind), Missed(missed), _quiet(quiet))
+        new = _schedule(desk, context, meant, zone, ScheduleKind(kind), Missed(missed), _quiet(quiet), _jitter(jitter))
         made = await desk.db.write(_add, new, desk.settings.max_per_person)
         language, there = context.principal.language, zone_of(made.timing.zone) if made.timing.zone else zone
         due = made.next_due if made.next_due is not None else meant.first
@@ -218,6 +221,7 @@ def _schedule(  # who, where, when and how
     kind: ScheduleKind,
     missed: Missed,
     quiet: Quiet | None,
+    jitter: float,
 ) -> Schedule:
     now = desk.clock()
     timing = meant.timing if quiet is None else meant.timing.hushed(quiet)
@@ -236,6 +240,7 @@ def _schedule(  # who, where, when and how
         key=f"turn:{context.turn_id}:{context.call}",
         next_due=due,
         left=meant.left,
+        jitter=jitter,
         missed=missed,
         taint=context.taint,
         created_at=now,
@@ -259,6 +264,14 @@ def _quiet(words: str) -> Quiet | None:
         raise ToolError(f"{words!r} are no hours: write them like 22:00-07:00.")
     start, end = (edge[0] * 60 + edge[1] for edge in edges if edge)
     return Quiet(start, end)
+
+
+def _jitter(words: str) -> float:
+    """How much later it may begin, in seconds."""
+    try:
+        return jitter_of(words)
+    except ScheduleError as error:
+        raise ToolError(f"{error}.") from None
 
 
 def _visible(context: ToolContext, found: Sequence[Schedule]) -> list[Schedule]:

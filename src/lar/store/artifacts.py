@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, select
 
 from lar.domain.artifact import Artifact
 from lar.domain.ids import ConversationId, PrincipalId, TurnId
 from lar.store.dialect import InsertNew
 from lar.store.schema import artifact
+from lar.store.upkeep import prune as prune_some
 
 _add = InsertNew(artifact, "id")
 
@@ -53,8 +54,8 @@ def of_person(connection: Connection, principal_id: PrincipalId, limit: int, off
 
 
 def forget(connection: Connection, before: float) -> int:
-    """Strike those kept before this time (seconds since the epoch) off the list; how many."""
-    return connection.execute(delete(artifact).where(artifact.c.created_at < before)).rowcount
+    """Strike a batch of those kept before this time (seconds since the epoch) off the list; how many."""
+    return prune_some(connection, artifact, artifact.c.created_at < before)
 
 
 def _kept(row: Row[*tuple[object, ...]]) -> Kept:

@@ -147,3 +147,8 @@ def lines(connection: Connection, first: str, last: str, principal_id: Principal
     if principal_id is not None:
         wanted = wanted.where(spend.c.principal_id == principal_id)
     return [Line(*row) for row in connection.execute(wanted.order_by(spend.c.agent, spend.c.schedule, spend.c.model))]
+
+
+def prune(connection: Connection, first: str) -> int:
+    """Forget what was spent before this day (YYYY-MM-DD); how many rows."""
+    return connection.execute(delete(spend).where(spend.c.day < first)).rowcount

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
 from lar.domain.ids import PrincipalId, TurnId
 from lar.domain.turn import TurnState
 from lar.store.dialect import InsertNew
 from lar.store.schema import event, turn
+from lar.store.upkeep import prune as prune_some
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,5 +63,6 @@ def count_waiting(connection: Connection) -> int:
 
 
 def prune(connection: Connection, before: float) -> int:
-    """Forget what was taken before a time; how many."""
-    return connection.execute(delete(event).where(event.c.taken_at < before)).rowcount
+    """Forget a batch of what was taken, or happened and was never taken, before a time; how many."""
+    unwanted = and_(event.c.taken_at.is_(None), event.c.created_at < before)
+    return prune_some(connection, event, or_(event.c.taken_at < before, unwanted))

@@ -2,11 +2,13 @@
 
 from enum import StrEnum
 
-from sqlalchemy import Connection, bindparam, delete, func, null, select, update
+from sqlalchemy import Connection, bindparam, func, null, select, update
 
 from lar.domain.inbound import Inbound
 from lar.store.dialect import InsertNew
 from lar.store.schema import inbound
+from lar.store.upkeep import BATCH
+from lar.store.upkeep import prune as prune_some
 
 
 class InboundState(StrEnum):
@@ -23,9 +25,8 @@ class InboundState(StrEnum):
 
 _ADD = InsertNew(inbound, "id")
 
-_FORGET_RAW = (
-    update(inbound).where(inbound.c.received_at < bindparam("before"), inbound.c.raw.is_not(None)).values(raw=null())
-)
+_RAW = select(inbound.c.id).where(inbound.c.received_at < bindparam("before"), inbound.c.raw.is_not(None)).limit(BATCH)
+_FORGET_RAW = update(inbound).where(inbound.c.id.in_(_RAW)).values(raw=null())
 
 
 def record(connection: Connection, update_in: Inbound, state: InboundState, now: float) -> int | None:
@@ -50,13 +51,13 @@ def settle(connection: Connection, row: int, state: InboundState) -> None:
 
 
 def forget_raw(connection: Connection, before: float) -> int:
-    """Drop the raw text of updates received before this time (seconds since the epoch); how many."""
+    """Drop the raw text of a batch of updates received before this time (seconds since the epoch); how many."""
     return connection.execute(_FORGET_RAW, {"before": before}).rowcount
 
 
 def prune(connection: Connection, before: float) -> int:
-    """Forget updates received before this time (seconds since the epoch); how many."""
-    return connection.execute(delete(inbound).where(inbound.c.received_at < before)).rowcount
+    """Forget a batch of updates received before this time (seconds since the epoch); how many."""
+    return prune_some(connection, inbound, inbound.c.received_at < before)
 
 
 def count_since(connection: Connection, state: InboundState, since: float) -> int:

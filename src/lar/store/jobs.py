@@ -379,6 +379,6 @@ def set_back(connection: Connection, seconds: float, now: float) -> None:
     connection.execute(_set_back, {"seconds": seconds, "now": now, "near": now + seconds + 300})
 
 
-def prune(connection: Connection, before: float, *, limit: int = 1000) -> int:
+def prune(connection: Connection, before: float, *, limit: int = 500) -> int:
     """Delete up to `limit` jobs that ended before a time, with their steps and signals; returns how many."""
     return connection.execute(_prune, {"before": before, "limit": limit}).rowcount

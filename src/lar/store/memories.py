@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, select, update
 
 from lar.domain.conversation import Place
 from lar.domain.ids import ConversationId, MemoryId, PrincipalId, TurnId
@@ -12,6 +12,7 @@ from lar.domain.memory import Kind, Memory, Owner
 from lar.domain.message import Author
 from lar.store.dialect import InsertNew, among
 from lar.store.schema import conversation, memory, message, turn
+from lar.store.upkeep import prune as prune_some
 
 _SUMMARIES = (Kind.MAJOR, Kind.DAY, Kind.TODAY)
 
@@ -168,10 +169,13 @@ def retire(connection: Connection, owner: Owner, kind: Kind, now: float, *, up_t
     connection.execute(update(memory).where(wanted).values(ended_at=now))
 
 
+KEPT = 90 * 86400.0
+"""Seconds for which sentences are kept that others took the place of."""
+
+
 def prune(connection: Connection, before: float) -> int:
-    """Delete what others took the place of before a time, but for days: they tell what happened. How many."""
-    gone = delete(memory).where(memory.c.ended_at < before, memory.c.kind != Kind.DAY)
-    return connection.execute(gone).rowcount
+    """Delete a batch of what others took the place of before a time, but for days, which tell what happened. Count."""
+    return prune_some(connection, memory, memory.c.ended_at < before, memory.c.kind != Kind.DAY)
 
 
 def forget(connection: Connection, memory_id: MemoryId) -> None:

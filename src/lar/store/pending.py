@@ -6,6 +6,7 @@ from sqlalchemy import Connection, bindparam, delete, select
 
 from lar.domain.ids import ConversationId, MessageId, PrincipalId
 from lar.store.schema import message
+from lar.store.upkeep import prune as prune_some
 
 _OF = (
     select(message.c.id, message.c.created_at)
@@ -38,6 +39,5 @@ def drop(connection: Connection, message_id: MessageId) -> None:
 
 
 def prune(connection: Connection, before: float) -> int:
-    """Forget those kept before this time (seconds since the epoch); how many."""
-    gone = delete(message).where(message.c.turn_id.is_(None), message.c.created_at < before)
-    return connection.execute(gone).rowcount
+    """Forget a batch of those kept before this time (seconds since the epoch); how many."""
+    return prune_some(connection, message, message.c.turn_id.is_(None), message.c.created_at < before)

@@ -12,6 +12,7 @@ from lar.domain.turn import TurnState
 from lar.store.database import notify
 from lar.store.dialect import InsertNew
 from lar.store.schema import firing, principal, schedule, turn
+from lar.store.upkeep import prune as prune_some
 
 TOPIC = "schedules"
 """Whose subscribers hear that something may be due earlier than it was."""
@@ -341,6 +342,15 @@ def firings(connection: Connection, schedule_id: ScheduleId, limit: int = 20) ->
     return [_firing(row) for row in connection.execute(found)]
 
 
+def overview(connection: Connection, limit: int) -> list[tuple[Schedule, Firing | None]]:
+    """Active schedules with their last firing, the next due first."""
+    found = (
+        select(schedule).where(schedule.c.state == ScheduleState.ACTIVE).order_by(schedule.c.next_due, schedule.c.id)
+    )
+    known = [_schedule(row) for row in connection.execute(found.limit(limit))]
+    return [(each, next(iter(firings(connection, each.id, 1)), None)) for each in known]
+
+
 def last_turns(connection: Connection, schedule_id: ScheduleId, limit: int) -> list[LastTurn]:
     """How the last turns of a schedule went, the newest first."""
     found = (
@@ -371,8 +381,12 @@ def fired_since(connection: Connection, since: float) -> int:
 
 
 def prune(connection: Connection, before: float) -> int:
-    """Forget firings that ended before a time, and schedules without any that are over; how many rows."""
-    gone = connection.execute(delete(firing).where(firing.c.ended_at < before)).rowcount
+    """Forget a batch of firings that ended before a time, and of schedules without any that are over; how many rows.
+
+    A firing without an end is one whose job was cancelled.
+    """
+    lost = and_(firing.c.ended_at.is_(None), firing.c.fired_at < before)
+    gone = prune_some(connection, firing, or_(firing.c.ended_at < before, lost))
     over = and_(schedule.c.state != ScheduleState.ACTIVE, schedule.c.created_at < before)
     fired = select(firing.c.id).where(firing.c.schedule_id == schedule.c.id).exists()
-    return gone + connection.execute(delete(schedule).where(over, ~fired)).rowcount
+    return gone + prune_some(connection, schedule, over, ~fired)

@@ -473,7 +473,7 @@ schedule = Table(
     "schedule",
     metadata,
     _id(),
-    # reminder, prompt or task
+    # reminder, prompt, runbook, event or task
     _text("kind"),
     _text("text"),
     Column("timing", JSON, nullable=False),

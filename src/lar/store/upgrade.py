@@ -13,7 +13,7 @@ from lar.errors import SchemaTooNew, StoreError
 from lar.store import fulltext
 from lar.store.schema import metadata
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every revision in `store/migrations/versions`, oldest first."""
 
 HEAD = REVISIONS[-1]

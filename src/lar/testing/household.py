@@ -38,11 +38,11 @@ from lar.errors import StoreError
 from lar.media.intake import Intake
 from lar.memory.compressing import KIND as COMPRESS
 from lar.memory.digests import KIND as DIGEST
-from lar.memory.digests import TIMER
 from lar.memory.files import WorkspaceFiles
 from lar.memory.recall import Recall
 from lar.memory.remembering import Remembering
 from lar.memory.settings import MemorySettings
+from lar.operations.maintenance import of_memory
 from lar.operations.settings import SupportSettings
 from lar.operations.solve import solve_agent
 from lar.policy.access import AccessRules
@@ -50,9 +50,10 @@ from lar.policy.gate import Gate
 from lar.providers.asking import Ask, PaidAsk
 from lar.providers.contract import Input
 from lar.runtimes.contract import Finished, TurnRequest
+from lar.schedules.clockwork import FIRING
 from lar.schedules.settings import ScheduleSettings
 from lar.schedules.timekeeping import House, Timekeeping, nothing_asked_for
-from lar.store import deliveries, jobs, turns
+from lar.store import deliveries, jobs, schedules, turns
 from lar.store.backend import Unit
 from lar.store.database import Database
 from lar.store.schema import job
@@ -171,6 +172,7 @@ class Household:
         self.remembering = Remembering(
             self.db, plan.ask, plan.memory or MemorySettings(style="window"), plan.time_zone, self.clock, compacted
         )
+        self.time.employ(of_memory(self.remembering, 0.0))
         self.facts = Facts(
             "1.2.3",
             self.clock(),
@@ -412,8 +414,11 @@ def _open_work(connection: Connection) -> int:
 
 def _memory_work(connection: Connection, now: float) -> bool:
     """Whether something is to be summed up by now."""
+    waits = schedules.next_due(connection)
+    if waits is not None and waits <= now:
+        return True
     due = select(job.c.id).where(
-        job.c.kind.in_((COMPRESS, DIGEST, TIMER)),
+        job.c.kind.in_((COMPRESS, DIGEST, FIRING)),
         job.c.state.in_((JobState.QUEUED, JobState.RUNNING, JobState.WAITING)),
         job.c.run_at <= now,
     )

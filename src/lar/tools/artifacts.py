@@ -110,8 +110,14 @@ def mime_type(head: bytes, name: str) -> str:
     return _UNKNOWN if by_name is None or packed or by_name in IMAGES else by_name
 
 
-def sweep(folder: Path, before: float) -> None:
-    """Delete the folders in this one that nothing was put into since this time (seconds since the epoch)."""
+def sweep(folder: Path, before: float) -> int:
+    """Delete the folders in this one that nothing was put into since this time (seconds since the epoch).
+
+    Returns how many files were in them.
+    """
+    count = 0
     for turn in folder.iterdir() if folder.exists() else ():
         if turn.stat(follow_symlinks=False).st_mtime < before:
+            count += sum(each.is_file() for each in turn.rglob("*"))
             shutil.rmtree(turn, ignore_errors=True)
+    return count

@@ -90,7 +90,7 @@ class ArtifactSettings(BaseModel):
     max_bytes: ByteSize = Field(
         default=50_000_000, gt=0, validate_default=True, description="Largest file that is kept or sent."
     )
-    keep_days: int = Field(default=90, ge=1, description="How long they are kept.")
+    keep_days: float = Field(default=90.0, gt=0, description="How many days they are kept; 0.5 is twelve hours.")
 
 
 class ShellSettings(BaseModel):
