@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from lar.conversations import lane
 from lar.domain.ids import FiringId, PrincipalId
-from lar.domain.schedule import Every, Firing, FiringState, Missed, Quiet, Schedule, ScheduleState, Timing
+from lar.domain.schedule import Every, Firing, FiringState, Missed, Quiet, Schedule, ScheduleKind, ScheduleState, Timing
 from lar.schedules.clockwork import AT_A_TIME, NAP, SHORT_NAP, Clockwork, fire_due
 from lar.schedules.rules import cron
 from lar.schedules.settings import ScheduleSettings
@@ -97,6 +97,14 @@ class ClockworkContract:
         late = 0 if missed is Missed.SKIP else len(expected)
         absence = await db.read(schedules.absence, NOW)
         assert (absence.late, absence.left_out) == (late, misses)
+
+    async def test_a_task_that_was_missed_is_nobodys_loss(self, db: Database) -> None:
+        """R-SC-2: nobody is told that Lar's own tasks came late because it was off."""
+        task = replace(reminder(Timing(Every(HOUR, NOW)), NOW), kind=ScheduleKind.TASK)
+        await add(db, task)
+        await clockwork(db, FakeClock(NOW + 5.5 * HOUR)).fire()
+        absence = await db.read(schedules.absence, NOW)
+        assert (absence.late, absence.left_out) == (0, 0)
 
     async def test_the_last_one_is_in_time(self, db: Database) -> None:
         """R-SC-2: who skips what was missed still gets what is due now."""

@@ -16,11 +16,11 @@ from lar.domain.schedule import Every, FiringState, Once, Schedule, ScheduleKind
 from lar.domain.turn import TurnState
 from lar.engine.contract import JobContext
 from lar.engine.settings import EngineSettings
-from lar.errors import LarError
+from lar.errors import LarError, ThinkingError
 from lar.policy.access import AccessRules
 from lar.runtimes.contract import Finished, RuntimeEvent, TurnRequest
 from lar.schedules.firing import Ended, Finish
-from lar.store import conversations, messages, people, schedules, turns
+from lar.store import conversations, events, messages, people, schedules, turns
 from lar.store.database import Connection
 from lar.testing.household import Household, Plan, living
 from lar.tools.asking import ask_person
@@ -89,6 +89,19 @@ async def test_a_prompt_is_a_turn(house: Household) -> None:
     await house.quiet()
     (last,) = await house.db.read(schedules.last_turns, made.id, 5)
     assert last.state is TurnState.DONE
+
+
+async def test_a_prompt_that_fails_is_an_event(house: Household) -> None:
+    """R-SC-3: a turn that a schedule began and that failed waits for a heartbeat; what a person asked does not."""
+    house.runtime.then(ThinkingError("overloaded", "down"))
+    await house.ask("hello")
+    house.runtime.then(ThinkingError("overloaded", "down"))
+    made = await add(house, replace(reminder(house.clock() + 60), kind=ScheduleKind.PROMPT, text="what is new?"))
+    await house.advance(60)
+    await house.until_stored(events.count_waiting)
+    (event,) = await house.db.read(events.waiting, PrincipalId(1), owner=True, limit=9)
+    assert event.kind == "job finished"
+    assert event.text == f"turn 3, which the schedule #{made.id} began, has failed"
 
 
 async def test_a_prompt_made_in_sight_of_outside_content_carries_it_on(house: Household) -> None:

@@ -243,6 +243,7 @@ class App:
                 group.create_task(supervisor.once("housekeeping", self._keep_house))
                 group.create_task(supervisor.forever("schedules", self.time.clockwork.run))
                 group.create_task(supervisor.forever("runbooks", self.time.runbooks.run))
+                group.create_task(supervisor.forever("arrivals", self.time.arrivals.run))
             if "web" in parts:
                 group.create_task(supervisor.forever("web", self._serve_web))
             if "worker" in parts:
@@ -380,6 +381,7 @@ class App:
             frozenset(self.config.agents),
             self.problems,
             alerting.notify_address(self.config.support.notify_chat, self.rules),
+            self._workspace.own,
         )
 
     def _build_agents(self, extra_tools: Sequence[Tool]) -> Agents:

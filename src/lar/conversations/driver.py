@@ -24,7 +24,7 @@ from lar.conversations.work import Reminder, Work, load, pin
 from lar.domain.artifact import Outgoing
 from lar.domain.conversation import Conversation, Mode
 from lar.domain.delivery import OutgoingFile, Part
-from lar.domain.ids import ConversationId, MessageId
+from lar.domain.ids import ConversationId, MessageId, TurnId
 from lar.domain.job import Job
 from lar.domain.message import Author, Message
 from lar.domain.principal import Principal
@@ -39,6 +39,7 @@ from lar.memory.context import Sizes
 from lar.memory.recall import Recall
 from lar.runtimes.contract import ToolEnded, ToolStarted, TurnRequest
 from lar.store import deliveries, history, messages, people, turns
+from lar.store import events as happened
 from lar.store.database import Database
 from lar.tools.contract import Toolbox, ToolCall, ToolContext
 
@@ -123,7 +124,13 @@ class TurnHandler:
                 return Wait(waits.until)
             finally:
                 self._presence.end(work)
-        return Done(lambda connection: self._finish(connection, work, thought, rendered, joined))
+
+        def finish(connection: Connection) -> None:
+            self._finish(connection, work, thought, rendered, joined)
+            if thought.finish.state is TurnState.FAILED:
+                leave_event(connection, context.job, work.turn.id, self._around.clock())
+
+        return Done(finish)
 
     def give_up(self, connection: Connection, job: Job, error: str) -> None:
         """The engine has tried often enough: say so."""
@@ -131,6 +138,7 @@ class TurnHandler:
         now = self._around.clock()
         turns.end(connection, turn.id, TurnState.FAILED, turn.usage, now, error)
         questions.cancel_turns(connection, [turn.id], now)
+        leave_event(connection, job, turn.id, now)
         if _looks_by_itself(job):
             return
         language = people.get(connection, turn.principal_id).language or self._around.settings.default_language
@@ -375,6 +383,14 @@ def _mode_of(job: Job) -> Mode:
 def _looks_by_itself(job: Job) -> bool:
     """Whether this turn is a heartbeat: nobody asked, so nobody is shown that it is at work, or that it failed."""
     return bool(job.payload.get("heartbeat"))
+
+
+def leave_event(connection: Connection, job: Job, turn_id: TurnId, now: float) -> None:
+    """A turn that a schedule began has failed, and nobody was there to see it: the next heartbeat looks at it."""
+    schedule = job.payload.get("schedule")
+    if schedule and not _looks_by_itself(job):
+        text = f"turn {turn_id}, which the schedule {schedule} began, has failed"
+        happened.add(connection, happened.Event(0, "job finished", text, now, key=f"turn:{turn_id}"))
 
 
 def worth_saying(finish: Finish) -> Finish:

@@ -17,6 +17,7 @@ from lar.domain.values import Clock
 from lar.engine.contract import Handler
 from lar.policy.access import AccessRules, admit
 from lar.schedules import clocked, digest, heartbeat, hooks, tasks
+from lar.schedules.arrivals import Arrivals
 from lar.schedules.clockwork import FIRING, Clockwork
 from lar.schedules.digest import Digest
 from lar.schedules.firing import FiringHandler, Task
@@ -42,7 +43,7 @@ class House:
 
     `asked_for` tells whether a person wrote down what a heartbeat should look after. `runbooks` is the folder of these,
     `roles` are the agents they may name, `problems` what is wrong right now, and `notify` is the notification chat of
-    the configuration.
+    the configuration. `files` is where a person's files are.
     """
 
     time_zone: str
@@ -54,6 +55,7 @@ class House:
     roles: frozenset[str] = frozenset({"main"})
     problems: Problems = field(default_factory=Problems)
     notify: Address | None = None
+    files: Callable[[PrincipalId], Path] = lambda person: Path("people") / str(person)
 
     def owners(self, connection: Connection, now: float) -> Iterator[tuple[Conversation, Principal]]:
         """The private chats of the admins; the terminal, which nobody may be looking at, comes last."""
@@ -96,6 +98,7 @@ class Timekeeping:
         self.tools = schedule_tools(Desk(db, settings, self.zone, house.clock))
         folder = Folder(house.runbooks, house.roles, settings.min_interval_seconds)
         self.runbooks = Runbooks(db, folder, house.owners, house.problems.report, self.zone, house.clock)
+        self.arrivals = Arrivals(db, house.owners, house.files, house.clock)
         self.hooks = hooks.hooks(settings.hooks, db, house.clock)
         self._firings = FiringHandler(db, self.tasks, house.admits, self.zone, house.language, house.clock)
 

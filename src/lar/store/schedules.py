@@ -363,12 +363,17 @@ def last_turns(connection: Connection, schedule_id: ScheduleId, limit: int) -> l
     return [LastTurn(TurnState(state), at) for state, at in connection.execute(found)]
 
 
+_OWN = (ScheduleKind.TASK, ScheduleKind.EVENT)
+
+
 def absence(connection: Connection, since: float) -> Absence:
-    """What did not come in time since then."""
+    """What people and files wanted, and what did not come in time since then; Lar's own tasks do not count."""
     left_out = func.coalesce(func.sum(firing.c.missed), 0)
     skipped = firing.c.state == FiringState.SKIPPED
     counted = select(func.count().filter(firing.c.late, ~skipped), func.count().filter(skipped), left_out).where(
-        firing.c.fired_at >= since, or_(firing.c.late, firing.c.missed > 0)
+        firing.c.fired_at >= since,
+        or_(firing.c.late, firing.c.missed > 0),
+        firing.c.schedule_id.in_(select(schedule.c.id).where(schedule.c.kind.not_in(_OWN))),
     )
     late, skips, missed = connection.execute(counted).one()
     return Absence(late, skips + missed)

@@ -156,7 +156,7 @@ class Household:
         where = (self.channel.manifest.name, self.channel.account)
         channels: Mapping[tuple[str, str], Channel] = {} if plan.silent_channels else {where: self.channel}
         accounts = {where: plan.rules}
-        house = House(
+        self.house = House(
             plan.time_zone,
             plan.settings.default_language,
             self.clock,
@@ -164,8 +164,9 @@ class Household:
             plan.asked_for,
             plan.folder / "runbooks",
             problems=self.problems,
+            files=lambda person: plan.folder / str(person),
         )
-        self.time = Timekeeping(self.db, plan.schedules, house)
+        self.time = Timekeeping(self.db, plan.schedules, self.house)
         registry = Registry((*plan.registry.tools, *self.time.tools)) if plan.schedule_tools else plan.registry
         main = Agent("main", "scripted", self.runtime, limits=plan.limits, registry=registry)
         self.agents = Agents({"main": main}, "main", self._solver(plan))
