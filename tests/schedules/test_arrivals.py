@@ -56,6 +56,15 @@ async def test_a_file_that_arrives(house: Household) -> None:
     assert event == "file: inbox"
 
 
+async def test_an_owner_without_a_private_chat(house: Household) -> None:
+    """R-SC-3: an admin who wrote in a group only is the owner nevertheless."""
+    await house.ask("hello", house.channel.chat(ADMIN, "-5"))
+    (house.plan.folder / "1" / "inbox" / "note").write_bytes(b"x")
+    for _ in range(2):
+        await house.time.arrivals.look()
+    assert await told(house) == ["inbox/'note', 1 bytes"]
+
+
 async def test_what_is_no_arrival(house: Household) -> None:
     """R-SC-3: hidden files, folders, links, and what lay there for long are not told; nor is what a link leads to."""
     inbox = house.plan.folder / "1" / "inbox"

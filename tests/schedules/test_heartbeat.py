@@ -96,6 +96,17 @@ async def test_events_in_one_turn_out(house: Household) -> None:
     assert await house.db.write(events.prune, house.clock() + 1) == 2
 
 
+async def test_an_owner_without_a_private_chat(tmp_path: Path) -> None:
+    """R-SC-3: an admin who wrote in a group only is told in private, where nobody else reads it."""
+    async with living(plan(tmp_path)) as house:
+        await house.ask("hello", house.channel.chat(ADMIN, "-5"))
+        await house.db.write(house.time.begin)
+        await house.db.write(events.add, happened("the build is done"))
+        house.runtime.then(Finished("The build is done."))
+        assert (await beat(house)).note == "1 events"
+        assert house.channel.texts(ADMIN) == ["The build is done."]
+
+
 @pytest.mark.parametrize("answer", [Finished("HEARTBEAT_OK"), Finished("**HEARTBEAT_OK**."), Finished("", silent=True)])
 async def test_silence_stays_silent(house: Household, answer: Finished) -> None:
     """R-SC-3: a heartbeat with nothing to say shows nothing: no message, no typing, no sign of life."""

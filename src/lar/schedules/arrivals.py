@@ -42,6 +42,7 @@ class Arrivals:
         self._owners = owners
         self._files = files
         self._clock = clock
+        self._owner: PrincipalId | None = None
         self._seen: Marks = {}
         self._told: set[tuple[str, tuple[int, int]]] = set()
 
@@ -52,8 +53,11 @@ class Arrivals:
             await asyncio.sleep(LOOK_EVERY)
 
     async def look(self) -> None:
-        """Tell of each file that is as it was at the last look; once, whatever is restarted."""
-        owner = await self._db.read(self._owner)
+        """Tell of each file that is as it was at the last look; once, whatever is restarted.
+
+        To find the owner is a write: their private chat may have to be made. It is done until there is one.
+        """
+        self._owner = owner = self._owner or await self._db.write(self._find_owner)
         if owner is None:
             return
         found = await asyncio.to_thread(_marks, self._files(owner) / FOLDER)
@@ -64,7 +68,7 @@ class Arrivals:
             await self._db.write(self._tell, owner, fresh)
         self._told |= still
 
-    def _owner(self, connection: Connection) -> PrincipalId | None:
+    def _find_owner(self, connection: Connection) -> PrincipalId | None:
         found = next(self._owners(connection, self._clock()), None)
         return None if found is None else found[1].id
 

@@ -57,7 +57,7 @@ class Heartbeat:
 
     async def beat(self, _context: JobContext, schedule: Schedule, _firing: Firing) -> Finish:
         """Begin a turn if there is a reason to."""
-        found = await self.db.read(self._owner)
+        found = await self.db.write(self._owner)  # a private chat may have to be made
         asked = found is not None and await self.asked_for(Owner(found[1].id))
         return lambda connection: self._beat(connection, schedule, asked=asked)
 
