@@ -210,6 +210,7 @@ async def test_reloading(house: Household) -> None:
     running = asyncio.create_task(house.time.runbooks.run())
     write(house, "new", "prompt: look\nevery: 1h")
     await house.until_stored(lambda c: schedules.with_prefix(c, "runbook:"))
+    await house.db.write(lambda _: None)  # writes end in order: whoever stored that sleeps now
     write(house, "newer", "prompt: look\nevery: 1h")
     await house.advance(11)
     await house.until_stored(lambda c: len(schedules.with_prefix(c, "runbook:")) == 2)
