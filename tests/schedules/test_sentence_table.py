@@ -72,6 +72,20 @@ async def test_through_a_model(tmp_path: Path) -> None:
             assert [(m.timing, m.next_due, m.left, m.text) for m in made] == [
                 (w.timing, w.first, w.left, w.text) for w in wanted
             ]
+            for sentence, question, options in UNSURE:
+                said = await house.ask(f"[[tool:schedule_prompt {json.dumps({'request': sentence})}]]")
+                assert said.startswith("❓"), sentence
+                assert question in said, sentence
+                asked = house.channel.sent[-1]
+                buttons = [button for row in asked.part.buttons for button in row]
+                assert len(buttons) == options, sentence
+                count = len(house.channel.texts())
+                if buttons:
+                    await house.hear(house.channel.chat().presses(buttons[0].data, asked.vendor_id))
+                else:
+                    await house.say("remind me tomorrow at 9:00 to go")
+                await house.until(lambda count=count: any("⏰ Reminder" in t for t in house.channel.texts()[count:]))
+                await house.quiet()
             for number, (sentence, why) in enumerate(REFUSED):
                 better = {"when": "2026-12-01 10:00", "text": f"better {number}"}
                 first, second = json.dumps({"request": sentence}), json.dumps(better)
