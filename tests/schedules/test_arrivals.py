@@ -65,6 +65,18 @@ async def test_an_owner_without_a_private_chat(house: Household) -> None:
     assert await told(house) == ["inbox/'note', 1 bytes"]
 
 
+async def test_a_name_that_is_no_text(house: Household) -> None:
+    """R-SC-3: a file whose name is no UTF-8 is told, and keeps no other from being told."""
+    await house.ask("hello", house.channel.chat(ADMIN))
+    inbox = os.fsencode(house.plan.folder / "1" / "inbox")
+    for name in (b"bad\xff", b"good"):
+        with open(inbox + b"/" + name, "wb") as file:  # noqa: ASYNC230, PTH123  # a path of bytes
+            file.write(b"x")
+    for _ in range(2):
+        await house.time.arrivals.look()
+    assert await told(house) == ["inbox/'bad\\udcff', 1 bytes", "inbox/'good', 1 bytes"]
+
+
 async def test_what_is_no_arrival(house: Household) -> None:
     """R-SC-3: hidden files, folders, links, and what lay there for long are not told; nor is what a link leads to."""
     inbox = house.plan.folder / "1" / "inbox"

@@ -75,7 +75,7 @@ class Arrivals:
     def _tell(self, connection: Connection, owner: PrincipalId, arrived: list[tuple[str, tuple[int, int]]]) -> None:
         for name, (changed, size) in arrived:
             text = f"{FOLDER}/{name!r}, {size} bytes"
-            key = f"file:{owner}:{changed}:{name}"[:200]
+            key = f"file:{owner}:{changed}:{name!r}"[:200]  # a name may be no text
             events.add(connection, Event(0, "file arrived", text, self._clock(), owner, f"file: {FOLDER}", key))
 
 
